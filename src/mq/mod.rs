@@ -32,6 +32,8 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use futures_util::future::OptionFuture;
+
 mod admin;
 pub mod blocking;
 mod calls;
@@ -51,6 +53,7 @@ mod pool;
 mod producer;
 #[cfg(feature = "metrics")]
 mod publish;
+mod receive_errors;
 mod retry_topics;
 mod share;
 mod text;
@@ -153,13 +156,8 @@ impl Mq {
     /// # Errors
     /// [`Code::MissingConfig`] without `consumer.group_id`.
     pub fn consumer(&self) -> Result<Consumer> {
-        let mut consumer = lock(&self.inner.consumer);
-        if let Some(consumer) = &*consumer {
-            return Ok(consumer.clone());
-        }
-        let made = Consumer::on(&self.inner.client, &self.inner.config, None)?;
-        *consumer = Some(made.clone());
-        Ok(made)
+        let MqInner { consumer, client, config, .. } = &*self.inner;
+        made_once(consumer, || Consumer::on(client, config, None))
     }
 
     /// Returns the consumer of the share group `consumer.group_id`, which the first call creates: the
@@ -168,13 +166,8 @@ impl Mq {
     /// # Errors
     /// [`Code::MissingConfig`] without `consumer.group_id`.
     pub fn share_consumer(&self) -> Result<ShareConsumer> {
-        let mut consumer = lock(&self.inner.share_consumer);
-        if let Some(consumer) = &*consumer {
-            return Ok(consumer.clone());
-        }
-        let made = ShareConsumer::on(&self.inner.client, &self.inner.config, None)?;
-        *consumer = Some(made.clone());
-        Ok(made)
+        let MqInner { share_consumer, client, config, .. } = &*self.inner;
+        made_once(share_consumer, || ShareConsumer::on(client, config, None))
     }
 
     #[cfg(feature = "metrics")]
@@ -242,26 +235,25 @@ impl Mq {
         let consumer = lock(&self.inner.consumer).clone();
         let share_consumer = lock(&self.inner.share_consumer).clone();
         // Handlers may send until they have ended.
-        let closed = async {
-            match consumer {
-                Some(consumer) => consumer.close(left()).await,
-                None => Ok(()),
-            }
-        };
-        let share_closed = async {
-            match share_consumer {
-                Some(consumer) => consumer.close(left()).await,
-                None => Ok(()),
-            }
-        };
-        let (consumed, shared) = tokio::join!(closed, share_closed);
-        let consumed = consumed.and(shared);
+        let consumed = OptionFuture::from(consumer.as_ref().map(|one| one.close(left())));
+        let shared = OptionFuture::from(share_consumer.as_ref().map(|one| one.close(left())));
+        let (consumed, shared) = tokio::join!(consumed, shared);
+        let consumed = consumed.unwrap_or(Ok(())).and(shared.unwrap_or(Ok(())));
         let produced = self.inner.producer.close(left()).await;
         let closed = self.inner.client.clone().close(left()).await;
         consumed
             .and(produced)
             .and(closed.map_err(|error| Error::from_client(error, error::During::Close)))
     }
+}
+
+/// What the first call makes.
+fn made_once<T: Clone>(place: &Mutex<Option<T>>, make: impl FnOnce() -> Result<T>) -> Result<T> {
+    let mut place = lock(place);
+    if let Some(made) = &*place {
+        return Ok(made.clone());
+    }
+    Ok(place.insert(make()?).clone())
 }
 
 /// How long closing may take (a guess: what supervisors wait before they kill).

@@ -14,7 +14,7 @@
 
 mod standing;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::ops::{Range, RangeInclusive};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll, Waker};
@@ -363,7 +363,7 @@ impl Acquisition {
         let mut state = self.state();
         state.fail_where(error, |standing| matches!(standing, Standing::Sent(_)));
         state.others_sent.clear();
-        state.fail_renewals(error, |_, renewal| matches!(renewal, Renewal::Sent));
+        state.fail_renewals(error, |renewal, _| matches!(renewal, Renewal::Sent));
     }
 
     /// What was sent has not arrived, and is to be sent again.
@@ -544,15 +544,14 @@ impl AcquisitionState {
 
     /// Fails the renewals that are not on their way of records that have failed.
     fn fail_lost_renewals(&mut self, error: &Error) {
-        let lost: BTreeSet<u32> = self.failures.keys().copied().collect();
-        self.fail_renewals(error, |at, renewal| {
-            matches!(renewal, Renewal::Said) && lost.contains(&at)
-        });
+        self.fail_renewals(error, |renewal, is_lost| is_lost && matches!(renewal, Renewal::Said));
     }
 
-    fn fail_renewals(&mut self, error: &Error, fails: impl Fn(u32, &Renewal) -> bool) {
+    /// Fails renewals, by where they stand and whether their record has failed.
+    fn fail_renewals(&mut self, error: &Error, fails: impl Fn(&Renewal, bool) -> bool) {
         for (at, renewal) in &mut self.renewals {
-            if matches!(renewal, Renewal::Failed(_)) || !fails(*at, renewal) {
+            let is_lost = self.failures.contains_key(at);
+            if matches!(renewal, Renewal::Failed(_)) || !fails(renewal, is_lost) {
                 continue;
             }
             if matches!(renewal, Renewal::Said) {

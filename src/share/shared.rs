@@ -196,17 +196,15 @@ impl ShareShared {
         live
     }
 
-    /// Whether so few records are buffered that more may come. From here on calls ring again.
+    /// Whether so few records are buffered that more may come.
     pub(crate) fn has_room(&self) -> bool {
-        let mut state = self.state();
-        state.is_busy = false;
-        self.has_room_in(&state)
+        self.has_room_in(&self.state())
     }
 
-    /// Calls that find records need not ring: every broker is to answer first, and the task looks
-    /// for itself then.
-    pub(crate) fn set_busy(&self) {
-        self.state().is_busy = true;
+    /// Whether every broker is to answer first: calls that find records need not ring then, as the
+    /// task looks for itself. To be taken back before it looks.
+    pub(crate) fn set_busy(&self, is_busy: bool) {
+        self.state().is_busy = is_busy;
     }
 
     fn has_room_in(&self, state: &ShareState) -> bool {

@@ -2,7 +2,7 @@
 //! queues, and ends both in order.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use futures_util::FutureExt;
 use tracing::warn;
@@ -14,13 +14,14 @@ use crate::consumer::{Consumer, RecordBatch};
 use crate::error::{ErrorCode, ErrorKind};
 use crate::mq::calls;
 use crate::mq::error::{Code, During, Error};
+use crate::mq::receive_errors::ReceiveErrors;
 use crate::runtime::{self, Runtime};
 use crate::sync::lock;
 
 /// Receives until the consumer is closed, by its user or with its client, then ends it in order.
 pub(super) async fn run(shared: Arc<ConsumerInner>, mut consumer: Consumer, workers: Runtime) {
     let mut queues = HandlerQueues::new(Arc::clone(&shared), workers);
-    let mut errors = Errors::default();
+    let mut errors = ReceiveErrors::default();
     loop {
         let has_handlers = !shared.handlers().list.is_empty();
         if queues.is_full() {
@@ -42,7 +43,7 @@ pub(super) async fn run(shared: Arc<ConsumerInner>, mut consumer: Consumer, work
             }
             received = consumer.next_batch(), if has_handlers && !is_patient && errors.quiet_until.is_none() => {
                 match take(&shared, &mut queues, &mut consumer, received) {
-                    Ok(()) => errors = Errors::default(),
+                    Ok(()) => errors = ReceiveErrors::default(),
                     // The handlers have changed between the look and the call, or the user must
                     // change something.
                     Err(error) if error.kind() == ErrorKind::Config && error.context().partition.is_none() => {
@@ -74,24 +75,6 @@ pub(super) async fn run(shared: Arc<ConsumerInner>, mut consumer: Consumer, work
 /// Whether a consumer can receive nothing more after an error.
 fn is_last(error: &crate::error::Error) -> bool {
     error.kind() == ErrorKind::Closed || error.code() == Some(ErrorCode::FENCED_INSTANCE_ID)
-}
-
-/// Errors without a message between them. One for each partition is none too many; then they are
-/// paced.
-#[derive(Debug, Default)]
-struct Errors {
-    count: usize,
-    quiet_until: Option<Instant>,
-}
-
-impl Errors {
-    fn one_more(&mut self, partitions: usize) {
-        self.count = self.count.saturating_add(1);
-        if let Some(too_many @ 1..) = self.count.checked_sub(partitions) {
-            let pause = Duration::from_millis(1 << too_many.min(10));
-            self.quiet_until = Some(runtime::now() + pause);
-        }
-    }
 }
 
 /// Finishes what is in hand, commits and leaves the group.

@@ -58,7 +58,7 @@ use worker::Workers;
 ///
 /// A message's lock is renewed for as long as its handler works, or it waits for that, so that a
 /// handler may take longer than the lock. When it is lost all the same, [`Handler::failed`] is
-/// called with [`Code::ConsumeFailed`], as another worker gets the message too.
+/// called with the reason, such as [`Code::ConsumeFailed`], as another worker gets the message too.
 ///
 /// Dropping the last clone ends everything at once: messages that are not done go to other workers.
 #[derive(Clone)]

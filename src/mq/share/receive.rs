@@ -10,6 +10,7 @@ use crate::error::{Error as ClientError, ErrorKind, Result};
 use crate::ids::TopicPartition;
 use crate::mq::calls;
 use crate::mq::error::{During, Error};
+use crate::mq::receive_errors::ReceiveErrors;
 use crate::runtime;
 use crate::share::{ShareConsumer, ShareRecord};
 use crate::sync::lock;
@@ -32,13 +33,12 @@ pub(super) async fn run(workers: &Workers, mut consumer: ShareConsumer) {
         // The handler is not told of more at a time than it can hear.
         let _ = sender.try_send((partition.clone(), error.clone()));
     });
-    let mut errors = 0_u32;
-    let mut quiet_until = None;
+    let mut errors = ReceiveErrors::default();
     loop {
-        match next(workers, &mut consumer, &mut failures, quiet_until).await {
+        match next(workers, &mut consumer, &mut failures, errors.quiet_until).await {
             Next::Stop => break,
             Next::Received(Ok(record), room) => {
-                errors = 0;
+                errors = ReceiveErrors::default();
                 workers.take(record, Some(room));
             }
             Next::Received(Err(error), _) => {
@@ -50,9 +50,7 @@ pub(super) async fn run(workers: &Workers, mut consumer: ShareConsumer) {
                 if is_last {
                     break;
                 }
-                // What refuses each call is not asked in a hot loop.
-                errors += 1;
-                quiet_until = Some(runtime::now() + Duration::from_millis(1 << errors.min(10)));
+                errors.one_more(0);
             }
             Next::InVain(partition, error) => tell(workers, error, Some(partition)).await,
             // While all are busy nothing is asked for, but what has come is kept locked.

@@ -24,6 +24,19 @@ async fn left(embedded: &EmbeddedCluster, topic: &str) -> Vec<u32> {
     left
 }
 
+/// A handler that takes its time, and notes what comes for the first time.
+fn slow(seen: &Seen, pause: Duration) -> impl crate::mq::Handler {
+    let seen = seen.clone();
+    move |message: Message| {
+        let seen = seen.clone();
+        async move {
+            tokio::time::sleep(pause).await;
+            assert_eq!(message.attempt(), 1, "its lock was lost");
+            seen.add(&message);
+        }
+    }
+}
+
 fn workers(mq: &Mq) -> ShareConsumer {
     mq.share_consumer().unwrap()
 }
@@ -36,14 +49,7 @@ async fn more_workers_than_partitions_share_them_and_each_message_is_done_once()
     let seen = Seen::default();
     let services: Vec<_> = (0..3).map(|_| mq(&embedded)).collect();
     for service in &services {
-        let seen = seen.clone();
-        let handler = move |message: Message| {
-            let seen = seen.clone();
-            async move {
-                tokio::time::sleep(SECOND).await;
-                seen.add(&message);
-            }
-        };
+        let handler = slow(&seen, SECOND);
         let options = ShareHandlerOptions::new().at_once(4);
         workers(service).subscribe_with(["dead"], options, handler).unwrap();
     }
@@ -94,15 +100,7 @@ async fn a_handler_may_take_longer_than_the_lock_also_for_what_waits() {
     append(&embedded, "t", 0, 0..4);
     let mq = mq(&embedded);
     let seen = Seen::default();
-    let noted = seen.clone();
-    let handler = move |message: Message| {
-        let noted = noted.clone();
-        async move {
-            tokio::time::sleep(100 * SECOND).await;
-            assert_eq!(message.attempt(), 1, "its lock was lost");
-            noted.add(&message);
-        }
-    };
+    let handler = slow(&seen, 100 * SECOND);
     workers(&mq).subscribe(["t"], handler).unwrap();
     tokio::time::sleep(500 * SECOND).await;
     mq.close().await.unwrap();
@@ -154,14 +152,7 @@ async fn closing_finishes_what_is_in_hand_and_releases_what_waits() {
     append(&embedded, "t", 0, 0..8);
     let mq = mq(&embedded);
     let seen = Seen::default();
-    let noted = seen.clone();
-    let handler = move |message: Message| {
-        let noted = noted.clone();
-        async move {
-            tokio::time::sleep(2 * SECOND).await;
-            noted.add(&message);
-        }
-    };
+    let handler = slow(&seen, 2 * SECOND);
     workers(&mq).subscribe(["t"], handler).unwrap();
     seen.wait_for(1).await;
     tokio::time::sleep(SECOND).await;

@@ -50,9 +50,10 @@ impl ShareTask {
     /// Asks each broker what is due.
     pub(super) fn ask_brokers(&mut self, live: &[Arc<Acquisition>], now: Instant) {
         let shared = Arc::clone(&self.parts.shared);
+        shared.set_busy(false);
         let is_urgent = shared.bell.take_urgency();
         let may_fetch = self.parts.machine.is_member() && !shared.is_closed();
-        let has_room = shared.has_room() && may_fetch;
+        let has_room = may_fetch && shared.has_room();
         let is_waiting = may_fetch && shared.activity.is_waiting();
         let ids: Vec<BrokerId> = self.brokers.keys().copied().collect();
         let mut is_busy = !ids.is_empty();
@@ -91,7 +92,7 @@ impl ShareTask {
             }
         }
         if is_busy {
-            shared.set_busy();
+            shared.set_busy(true);
         }
     }
 

@@ -50,13 +50,6 @@ struct Member {
     is_over: bool,
 }
 
-impl Member {
-    /// Records that its application still has are dropped, in which it says something too late.
-    fn has_gone(&self) -> bool {
-        self.is_over
-    }
-}
-
 /// A record that an application was given.
 struct Delivery {
     member: usize,
@@ -291,7 +284,8 @@ impl Books {
     pub(super) fn told(&self, member: usize, key: &Key, result: &Result<()>) {
         let outcome = Outcome::of(result);
         let mut pages = self.pages.lock().unwrap();
-        if outcome != Outcome::Taken && pages.members[member].has_gone() {
+        // The records that its application still has are dropped: that is said too late.
+        if outcome != Outcome::Taken && pages.members[member].is_over {
             return;
         }
         let number = match pages.voices.told(member, key, outcome) {

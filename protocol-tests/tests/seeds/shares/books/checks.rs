@@ -148,7 +148,7 @@ impl Books {
             (Outcome::Taken, told) => told == Some(Outcome::Taken),
             (_, None) => true,
             // The records that its application still had were dropped, of which it is told as well.
-            _ if pages.members[*member].has_gone() => true,
+            _ if pages.members[*member].is_over => true,
             // Others of the same saying may have fared better.
             (failed, Some(told)) => told == failed || !is_alone,
         };
