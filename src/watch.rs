@@ -6,6 +6,7 @@ use std::ops::Deref;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use tokio::sync::Notify;
+use tokio::task::coop;
 
 /// Publishes; whoever watches hears of its end.
 #[derive(Debug)]
@@ -105,7 +106,8 @@ impl<T> Watcher<T> {
         Ref(state)
     }
 
-    /// Waits for a value that was not seen yet.
+    /// Waits for a value that was not seen yet. After the end it returns at once, but not without
+    /// end: a loop that asks again and again lets others run, and is cancelled.
     ///
     /// # Errors
     /// Ended if there is none and will be none.
@@ -113,6 +115,10 @@ impl<T> Watcher<T> {
     /// # Cancel safety
     /// Safe.
     pub(crate) async fn changed(&mut self) -> Result<(), PublisherGone> {
+        coop::cooperative(self.look()).await
+    }
+
+    async fn look(&mut self) -> Result<(), PublisherGone> {
         loop {
             let changed = self.shared.changed.notified();
             tokio::pin!(changed);
@@ -215,5 +221,26 @@ mod tests {
         assert_eq!(receiver.changed().await, Err(PublisherGone));
         assert_eq!(receiver.wait_for(|value| *value == 1).await.map(|value| *value), Ok(1));
         assert!(receiver.wait_for(|value| *value == 2).await.is_err());
+    }
+
+    #[test]
+    fn a_loop_that_does_not_hear_the_end_lets_others_run() {
+        let (done, is_done) = std::sync::mpsc::channel();
+        std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+            runtime.block_on(async {
+                let mut receiver = channel(0).1;
+                let deaf = tokio::spawn(async move {
+                    loop {
+                        let _ended = receiver.changed().await;
+                    }
+                });
+                tokio::task::yield_now().await;
+                deaf.abort();
+                assert!(deaf.await.unwrap_err().is_cancelled());
+            });
+            done.send(()).unwrap();
+        });
+        is_done.recv_timeout(std::time::Duration::from_secs(10)).unwrap();
     }
 }

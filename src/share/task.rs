@@ -171,7 +171,7 @@ impl ShareTask {
                     let failure = self.failure.borrow_and_update().clone();
                     shared.refuse(failure.filter(Error::is_final));
                 }
-                _ = closing.changed() => {}
+                changed = closing.changed() => if changed.is_err() { return },
                 () = runtime::sleep_until_some(timeout) => {}
             }
         }

@@ -383,3 +383,31 @@ async fn clusters_without_share_groups_say_so() {
         assert!(error.to_string().contains("Kafka 4.2"), "{error}");
     }
 }
+
+/// What is dropped while its task is at work on another thread ends all the same.
+#[test]
+fn a_consumer_dropped_while_its_task_works_leaves_no_task() {
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    let ended = runtime.block_on(async {
+        let embedded = brokers(1).await;
+        let client = client(&embedded);
+        let mut ended = Vec::new();
+        for _ in 0..500 {
+            let consumer = member(&client, explicit());
+            let task = consumer.runtime.clone();
+            for _ in 0..20 {
+                consumer.subscribe(["t"]).unwrap();
+                tokio::task::yield_now().await;
+            }
+            drop(consumer);
+            ended.push(tokio::time::timeout(SECOND, task.join()).await.is_ok());
+            if ended.last() == Some(&false) {
+                break;
+            }
+        }
+        ended
+    });
+    runtime.shutdown_timeout(SECOND);
+    assert!(ended.iter().all(|ended| *ended), "the {}. goes on for ever", ended.len());
+}

@@ -33,6 +33,8 @@ struct Entries {
     rejected: BTreeSet<Place>,
     /// Whose answer was lost: the broker may have taken them.
     maybe: BTreeSet<Place>,
+    /// What the last acknowledgement that failed said.
+    failed: BTreeMap<Place, String>,
     wrong: Vec<String>,
 }
 
@@ -70,13 +72,14 @@ impl Ledger {
                 .iter()
                 .any(|all| all.contains(place))
         };
-        let mut open: BTreeMap<(i32, u16), Vec<i64>> = BTreeMap::new();
+        let mut open: BTreeMap<(i32, u16, Option<&String>), Vec<i64>> = BTreeMap::new();
         for (place, deliveries) in entries.delivered.iter().filter(|(place, _)| !done(place)) {
-            open.entry((place.0, *deliveries)).or_default().push(place.1);
+            let key = (place.0, *deliveries, entries.failed.get(place));
+            open.entry(key).or_default().push(place.1);
         }
         let open = open.iter().map(|(key, all)| (key, all.len(), all.first(), all.last()));
         format!(
-            "{} confirmed, {} rejected, {} delivered of {count}; by (partition, deliveries): {:?}",
+            "{} confirmed, {} rejected, {} delivered of {count}; by (partition, deliveries, failure): {:?}",
             entries.confirmed.len(),
             entries.rejected.len(),
             entries.delivered.len(),
@@ -162,7 +165,7 @@ async fn hear(ledger: Ledger, place: Place, is_rejected: bool, outcome: Acknowle
             entries.maybe.insert(place);
         }
         // It comes again.
-        Err(_) => {}
+        Err(error) => drop(entries.failed.insert(place, error.to_string())),
     }
 }
 

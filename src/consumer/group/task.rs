@@ -197,7 +197,7 @@ impl GroupTask {
                 Some(event) = self.events.recv() => self.handle(event),
                 () = shared.to_group.notified() => {}
                 changed = self.view.changed() => if changed.is_err() { break },
-                _ = closing.changed() => {}
+                changed = closing.changed() => if changed.is_err() { break },
                 () = runtime::sleep_until_some(timeout) => {}
             }
         }

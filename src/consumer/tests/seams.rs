@@ -562,3 +562,34 @@ async fn what_is_lost_while_its_last_commit_is_under_way_is_told_as_lost() {
     }
     assert!(matches!(told.lock().unwrap()[..], [(true, None)]), "{:?}", told.lock().unwrap());
 }
+
+/// What is dropped while its tasks are at work on another thread ends all the same.
+#[test]
+fn consumers_dropped_while_their_tasks_work_leave_no_task() {
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    let ended = runtime.block_on(async {
+        let embedded = brokers(1).await;
+        append(&embedded, 0, 0..10);
+        let client = client(&embedded);
+        let mut ended = Vec::new();
+        for turn in 0..300 {
+            let protocol = [GroupProtocol::Classic, GroupProtocol::Consumer][turn % 2];
+            let consumer =
+                client.consumer(from_earliest().group_id("g").group_protocol(protocol)).unwrap();
+            let task = consumer.handle.core.runtime.clone();
+            for _ in 0..20 {
+                consumer.subscribe(["t"]).unwrap();
+                tokio::task::yield_now().await;
+            }
+            drop(consumer);
+            ended.push(tokio::time::timeout(SECOND, task.join()).await.is_ok());
+            if ended.last() == Some(&false) {
+                break;
+            }
+        }
+        ended
+    });
+    runtime.shutdown_timeout(SECOND);
+    assert!(ended.iter().all(|ended| *ended), "the {}. goes on for ever", ended.len());
+}
