@@ -10,9 +10,9 @@ use tokio::sync::Notify;
 use tokio::time::sleep;
 
 use super::producer::Producer;
-use super::programs::Program;
 use super::rules::{Books, Listening, State};
 use super::{BETWEEN_LOOKS, Bench, Bounce, LONG_SESSION, Shutdown};
+use crate::programs::Program;
 use crate::support::{PATIENCE, in_time};
 
 pub(super) const RANGE: &str = "RangeAssignor";

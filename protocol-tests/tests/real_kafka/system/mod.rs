@@ -23,7 +23,6 @@ mod follower;
 mod group;
 mod migration;
 mod producer;
-mod programs;
 mod rules;
 mod static_members;
 mod truncation;

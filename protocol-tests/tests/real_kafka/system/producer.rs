@@ -8,7 +8,7 @@ use serde_json::Value;
 use tokio::sync::Notify;
 
 use super::Bench;
-use super::programs::Program;
+use crate::programs::Program;
 use crate::support::in_time;
 
 #[derive(Default)]

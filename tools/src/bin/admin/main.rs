@@ -13,6 +13,7 @@ mod access;
 mod cluster;
 mod commands;
 mod configs;
+mod group_offsets;
 mod groups;
 mod options;
 mod placement;

@@ -5,7 +5,8 @@ use std::io::{self, IsTerminal, Write};
 use std::str::FromStr;
 
 use clap::Parser;
-use kavka::{BrokerId, Offset, TopicPartition};
+use kavka::admin::OffsetSpec;
+use kavka::{BrokerId, Offset, Timestamp, TopicPartition};
 use kavka_programs::{Connection, Outcome, Stop};
 use kavka_tools::cli;
 
@@ -111,6 +112,20 @@ impl Options {
                 .ok_or_else(|| Stop::usage(format_args!("{option} is {pair:?}: K=V is allowed")))
         };
         self.all(option).map(|pair| split(pair).map(|at| (&pair[..at], &pair[at + 1..]))).collect()
+    }
+
+    /// An option that is `earliest`, `latest` or milliseconds.
+    pub(crate) fn time(&self, option: &str) -> Outcome<Option<OffsetSpec>> {
+        let read = |text: &str| match text {
+            "latest" => Ok(OffsetSpec::Latest),
+            "earliest" => Ok(OffsetSpec::Earliest),
+            text => text.parse().map(|time| OffsetSpec::At(Timestamp(time))).map_err(|_| {
+                Stop::usage(format_args!(
+                    "{option} is {text:?}: earliest, latest and milliseconds are allowed"
+                ))
+            }),
+        };
+        self.one(option).map(read).transpose()
     }
 
     /// The names, of which there must be some.
@@ -262,6 +277,13 @@ mod tests {
             ),
             (2, 1, true)
         );
+        let time = |line: &str| read(line).unwrap().time("--to");
+        assert_eq!(
+            time("groups reset-offsets g --to 7").unwrap(),
+            Some(OffsetSpec::At(Timestamp(7)))
+        );
+        assert_eq!(time("groups reset-offsets g").unwrap(), None);
+        assert!(matches!(time("groups reset-offsets g --to noon"), Err(Stop::Usage(_))));
         assert!(read("leaders elect --unclean").unwrap().has("--unclean"));
         assert_eq!(read("topics delete-records t:0:-1").unwrap().names, ["t:0:-1"]);
     }

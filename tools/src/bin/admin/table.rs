@@ -34,6 +34,10 @@ impl Table {
         self.failures.push(error.to_string());
     }
 
+    pub(crate) fn has_failed(&self) -> bool {
+        !self.failures.is_empty()
+    }
+
     /// Takes what came of one item.
     pub(crate) fn outcome<T, const N: usize>(
         &mut self,

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use kavka::admin::{NewPartitions, OffsetSpec, PartitionDescription};
-use kavka::{Admin, BrokerId, NewTopic, Timestamp, TopicPartition};
+use kavka::{Admin, BrokerId, NewTopic, TopicPartition};
 use kavka_programs::{Outcome, Stop, required};
 use serde_json::{Value, json};
 
@@ -162,18 +162,7 @@ async fn delete(admin: &Admin, options: &Options) -> Outcome<Table> {
 }
 
 async fn offsets(admin: &Admin, options: &Options) -> Outcome<Table> {
-    let spec = match options.one("--time") {
-        None | Some("latest") => OffsetSpec::Latest,
-        Some("earliest") => OffsetSpec::Earliest,
-        Some(time) => match time.parse() {
-            Ok(time) => OffsetSpec::At(Timestamp(time)),
-            Err(_) => {
-                return Err(Stop::usage(format_args!(
-                    "--time is {time:?}: earliest, latest and milliseconds are allowed"
-                )));
-            }
-        },
-    };
+    let spec = options.time("--time")?.unwrap_or(OffsetSpec::Latest);
     let mut table = Table::new(["TOPIC", "PARTITION", "OFFSET", "TIMESTAMP"]);
     let mut wanted = Vec::new();
     for topic in admin.describe_topics(options.some_names()?).await.into_values() {

@@ -1,4 +1,4 @@
-//! The verifiable programs as processes.
+//! The programs of `tools/` as processes.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -13,7 +13,7 @@ use tokio::task::JoinHandle;
 use crate::support::in_time;
 
 /// A program at work, which is killed when this is dropped.
-pub(super) struct Program {
+pub(crate) struct Program {
     child: Child,
     hearing: JoinHandle<()>,
     complaints: PathBuf,
@@ -21,7 +21,7 @@ pub(super) struct Program {
 
 impl Program {
     /// Starts a program; each line that it prints is heard, and what it complains of is a file.
-    pub(super) fn spawn(
+    pub(crate) fn spawn(
         name: &str,
         arguments: &[String],
         complaints: PathBuf,
@@ -47,34 +47,34 @@ impl Program {
     }
 
     /// SIGTERM.
-    pub(super) async fn terminate(&self) {
+    pub(crate) async fn terminate(&self) {
         let Some(pid) = self.child.id() else { return };
         let killed = Command::new("kill").args(["-TERM", &pid.to_string()]).status().await;
         assert!(killed.unwrap().success(), "{pid} cannot be asked to end");
     }
 
     /// SIGKILL, and waits until all that it had printed is heard.
-    pub(super) async fn kill(&mut self) {
+    pub(crate) async fn kill(&mut self) {
         self.child.start_kill().unwrap();
         self.ended().await;
     }
 
-    pub(super) fn has_ended(&mut self) -> bool {
+    pub(crate) fn has_ended(&mut self) -> bool {
         self.child.try_wait().unwrap().is_some()
     }
 
     /// Waits for its end, and until all that it printed is heard.
-    pub(super) async fn ended(&mut self) -> ExitStatus {
+    pub(crate) async fn ended(&mut self) -> ExitStatus {
         let status = in_time("the end of a program", self.child.wait()).await.unwrap();
         in_time("its last line", &mut self.hearing).await.unwrap();
         status
     }
 
-    pub(super) fn complaints_file(&self) -> &Path {
+    pub(crate) fn complaints_file(&self) -> &Path {
         &self.complaints
     }
 
-    pub(super) fn complaints(&self) -> String {
+    pub(crate) fn complaints(&self) -> String {
         tail(&self.complaints)
     }
 }
@@ -95,7 +95,7 @@ fn folder() -> &'static Path {
         let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
         let mut build = std::process::Command::new(cargo);
         build.args(["build", "-q", "-p", "kavka-tools"]);
-        build.args(["--bin", "verifiable_consumer", "--bin", "verifiable_producer"]);
+        build.arg("--bins");
         build.arg("--target-dir").arg(folder.parent().unwrap());
         if !cfg!(debug_assertions) {
             build.arg("--release");

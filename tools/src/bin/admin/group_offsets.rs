@@ -1,0 +1,226 @@
+//! `admin groups` on offsets: what groups have committed, and where share groups have begun.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use kavka::admin::{GroupType, NewOffset, OffsetSpec};
+use kavka::{Admin, ErrorKind, GroupId, Offset, TopicPartition};
+use kavka_programs::{Outcome, Stop};
+use serde_json::Value;
+
+use super::groups::only;
+use super::options::{Options, partition, partition_and_offset};
+use super::table::Table;
+
+/// What was committed, and how much is still to be consumed.
+pub(crate) async fn list(admin: &Admin, options: &Options) -> Outcome<Table> {
+    let mut table = Table::new(["GROUP", "TOPIC", "PARTITION", "OFFSET", "END", "LAG"]);
+    for (group, committed) in admin.list_group_offsets(options.some_names()?).await {
+        let committed = match committed {
+            Ok(committed) if committed.is_empty() => match shared(admin, &group, &mut table).await?
+            {
+                true => continue,
+                false => committed,
+            },
+            Ok(committed) => committed,
+            Err(error) => {
+                table.failure(&error);
+                continue;
+            }
+        };
+        let ends = admin
+            .list_offsets(committed.keys().map(|partition| (partition.clone(), OffsetSpec::Latest)))
+            .await;
+        for (partition, committed) in committed {
+            let end =
+                ends.get(&partition).and_then(|end| end.as_ref().ok()?.offset).map(|end| end.0);
+            table.outcome(committed, |committed| {
+                let lag = end.map(|end| end.saturating_sub(committed.offset.0).max(0));
+                let TopicPartition { topic, partition, .. } = &partition;
+                let offset = committed.offset.0.into();
+                [
+                    group.as_str().into(),
+                    topic.as_str().into(),
+                    partition.0.into(),
+                    offset,
+                    end.into(),
+                    lag.into(),
+                ]
+            });
+        }
+    }
+    Ok(table)
+}
+
+/// The offsets of a share group; false if there are none, such as of a cluster without share
+/// groups.
+async fn shared(admin: &Admin, group: &GroupId, table: &mut Table) -> Outcome<bool> {
+    let found = match only(admin.list_share_group_offsets([group.clone()]).await) {
+        Ok(found) => found,
+        Err(error) if error.kind() == ErrorKind::Unsupported || error.code().is_some() => {
+            return Ok(false);
+        }
+        Err(error) => return Err(Stop::failure(error)),
+    };
+    let is_share = !found.is_empty();
+    for (partition, offset) in found {
+        table.outcome(offset, |offset| {
+            let TopicPartition { topic, partition, .. } = &partition;
+            let (start, lag) = (offset.start.map(|start| start.0), offset.lag);
+            let end = start.zip(lag).map(|(start, lag)| start.saturating_add(lag));
+            [
+                group.as_str().into(),
+                topic.as_str().into(),
+                partition.0.into(),
+                start.into(),
+                end.into(),
+                lag.into(),
+            ]
+        });
+    }
+    Ok(is_share)
+}
+
+/// The group, and what else is named.
+fn group_and_rest(options: &Options) -> Outcome<(&String, &[String])> {
+    match options.names.split_first() {
+        Some((group, rest)) if !rest.is_empty() => Ok((group, rest)),
+        _ => Err(Stop::usage(format_args!("groups {} needs a group and partitions", options.verb))),
+    }
+}
+
+pub(crate) async fn set(admin: &Admin, options: &Options) -> Outcome<Table> {
+    let (group, rest) = group_and_rest(options)?;
+    let offsets =
+        rest.iter().map(|text| partition_and_offset(text)).collect::<Outcome<BTreeMap<_, _>>>()?;
+    alter(admin, options, group, offsets, Table::new(ALTERED)).await
+}
+
+/// Has a group begin elsewhere, in the topics that are named or in all that it has offsets of.
+pub(crate) async fn reset(admin: &Admin, options: &Options) -> Outcome<Table> {
+    let Some(spec) = options.time("--to")? else {
+        return Err(Stop::usage("groups reset-offsets needs --to: earliest, latest or a time"));
+    };
+    let Some((group, topics)) = options.names.split_first() else {
+        return Err(Stop::usage("groups reset-offsets needs a group"));
+    };
+    let mut table = Table::new(ALTERED);
+    let partitions = match topics {
+        [] => begun(admin, options, group).await?,
+        topics => partitions_of(admin, topics, &mut table).await,
+    };
+    if partitions.is_empty() && !table.has_failed() {
+        return Err(Stop::failure(format_args!("group {group} has no offsets: name topics")));
+    }
+    let mut offsets = BTreeMap::new();
+    let wanted = partitions.iter().map(|partition| (partition.clone(), spec));
+    for (partition, found) in admin.list_offsets(wanted).await {
+        match found.map(|found| found.offset) {
+            Ok(Some(offset)) => drop(offsets.insert(partition, offset)),
+            // No record is as new: what comes next is.
+            Ok(None) => {
+                let end = [(partition.clone(), OffsetSpec::Latest)];
+                if let Some(end) = only(admin.list_offsets(end).await)?.offset {
+                    offsets.insert(partition, end);
+                }
+            }
+            Err(error) => table.failure(&error),
+        }
+    }
+    alter(admin, options, group, offsets, table).await
+}
+
+/// The partitions that a group has offsets of.
+async fn begun(
+    admin: &Admin,
+    options: &Options,
+    group: &str,
+) -> kavka::Result<BTreeSet<TopicPartition>> {
+    if is_share(admin, options, group).await {
+        let found = only(admin.list_share_group_offsets([group]).await)?;
+        return Ok(found.into_keys().collect());
+    }
+    Ok(only(admin.list_group_offsets([group]).await)?.into_keys().collect())
+}
+
+async fn partitions_of(
+    admin: &Admin,
+    topics: &[String],
+    table: &mut Table,
+) -> BTreeSet<TopicPartition> {
+    let mut partitions = BTreeSet::new();
+    for topic in admin.describe_topics(topics).await.into_values() {
+        match topic {
+            Ok(topic) => partitions.extend(
+                topic
+                    .partitions
+                    .iter()
+                    .map(|partition| TopicPartition::new(topic.name.clone(), partition.id)),
+            ),
+            Err(error) => table.failure(&error),
+        }
+    }
+    partitions
+}
+
+/// Whether a group is a share group: as the cluster has it, or is told of one that does not exist.
+async fn is_share(admin: &Admin, options: &Options, group: &str) -> bool {
+    let told = options.one("--type").map(GroupType::from);
+    told == Some(GroupType::Share) || only(admin.describe_share_groups([group]).await).is_ok()
+}
+
+const ALTERED: [&str; 3] = ["TOPIC", "PARTITION", "OFFSET"];
+
+async fn alter(
+    admin: &Admin,
+    options: &Options,
+    group: &str,
+    offsets: BTreeMap<TopicPartition, Offset>,
+    mut table: Table,
+) -> Outcome<Table> {
+    let step = |(partition, offset): (&TopicPartition, &Offset)| {
+        format!("set the offset of group {group} in {partition} to {offset}")
+    };
+    let plan: Vec<String> = offsets.iter().map(step).collect();
+    if !options.may_destroy(&plan)? {
+        return Ok(Options::dry_run(plan));
+    }
+    let altered = if is_share(admin, options, group).await {
+        admin.alter_share_group_offsets(group, offsets.clone()).await
+    } else {
+        let new =
+            offsets.iter().map(|(partition, offset)| (partition.clone(), NewOffset::new(*offset)));
+        admin.alter_group_offsets(group, new).await
+    };
+    for (partition, altered) in altered {
+        let offset = offsets.get(&partition).map(|offset| offset.0);
+        table.outcome(altered, |()| {
+            [partition.topic.as_str().into(), partition.partition.0.into(), offset.into()]
+        });
+    }
+    Ok(table)
+}
+
+pub(crate) async fn delete(admin: &Admin, options: &Options) -> Outcome<Table> {
+    let (group, rest) = group_and_rest(options)?;
+    let mut table = Table::new(["DELETED OF TOPIC", "PARTITION"]);
+    let plan: Vec<String> =
+        rest.iter().map(|of| format!("delete the offset of group {group} in {of}")).collect();
+    if is_share(admin, options, group).await {
+        if !options.may_destroy(&plan)? {
+            return Ok(Options::dry_run(plan));
+        }
+        for (topic, deleted) in admin.delete_share_group_offsets(group, rest).await {
+            table.outcome(deleted, |()| [topic.as_str().into(), Value::Null]);
+        }
+        return Ok(table);
+    }
+    let partitions = rest.iter().map(|text| partition(text)).collect::<Outcome<Vec<_>>>()?;
+    if !options.may_destroy(&plan)? {
+        return Ok(Options::dry_run(plan));
+    }
+    for (partition, deleted) in admin.delete_group_offsets(group, partitions).await {
+        table
+            .outcome(deleted, |()| [partition.topic.as_str().into(), partition.partition.0.into()]);
+    }
+    Ok(table)
+}
