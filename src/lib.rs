@@ -50,7 +50,8 @@ pub use cluster::PartitionDescription;
 pub use config::{
     Assertion, AssertionAlgorithm, AssertionSigner, BrokerAddress, ClientConfig,
     MetadataRecoveryStrategy, OidcConfig, Properties, Sasl, SaslContext, SaslError, SaslMechanism,
-    SaslSession, SaslWork, Secret, SecurityProtocol, TlsConfig, TlsVersion, Token, TokenSource,
+    SaslSession, SaslWork, Secret, SecurityProtocol, TlsConfig, TlsVersion, Token, TokenRefresh,
+    TokenSource,
 };
 #[cfg(feature = "aws-msk-iam")]
 pub use config::{AwsCredentials, AwsCredentialsProvider, AwsMskIam};

@@ -19,16 +19,32 @@ pub(crate) struct HandleKinds(u8);
 pub(crate) enum Role {
     /// It is read.
     Setting,
-    /// Another name of a property, whose values are `scale` times as large.
-    Alias { of: &'static str, scale: i64 },
-    /// It asks for something that only another client library has: ignored, and said.
-    Foreign,
+    /// Another name of a property.
+    Alias { of: &'static str, value: AliasValue },
+    /// It asks for something that only another client library has: ignored, and said with what to
+    /// do instead.
+    Foreign(&'static str),
+    /// It is none of Kafka's clients', though it begins as theirs do: the application's own.
+    Application,
     /// It tunes another library's way of doing what is done here, too: ignored.
     Inert,
     /// Only this value is possible, for this reason.
     Only(&'static str, &'static str),
     /// It is not possible, for this reason.
     Refused(&'static str),
+}
+
+/// What the value of another name means in terms of the property.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum AliasValue {
+    Same,
+    /// The property's unit is so many times smaller.
+    Times(i64),
+    /// This value stands for ever, and the property has a longest time for that.
+    Forever {
+        written: &'static str,
+        property: &'static str,
+    },
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -78,8 +94,9 @@ pub(crate) fn find(name: &str) -> Option<&'static Key> {
 
 /// Whether a name is another one of a property, in the same unit.
 pub(crate) fn is_alias(name: &str, of: &str) -> bool {
-    find(name)
-        .is_some_and(|key| matches!(key.role, Role::Alias { of: other, scale: 1 } if other == of))
+    let is_of =
+        |role| matches!(role, Role::Alias { of: other, value: AliasValue::Same } if other == of);
+    find(name).is_some_and(|key| is_of(key.role))
 }
 
 /// The known name that takes the fewest edits to reach, of equals the first; `None` if it takes so
@@ -99,10 +116,14 @@ pub(crate) fn nearest(name: &str) -> Option<&'static str> {
 /// Whether a name may be shown: what is written in the place of a name can be a line of a private
 /// key that has lost the backslashes at the ends of its lines.
 pub(crate) fn is_showable(name: &str) -> bool {
+    is_name(name) || find(name).is_some() || nearest(name).is_some()
+}
+
+/// Whether it looks like the name of a property.
+fn is_name(name: &str) -> bool {
     let is_letter =
         |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '.' | '_' | '-');
-    let is_name = name.len() <= LONGEST && name.contains('.') && name.chars().all(is_letter);
-    is_name || find(name).is_some() || nearest(name).is_some()
+    name.len() <= LONGEST && name.contains('.') && name.chars().all(is_letter)
 }
 
 /// Kafka's longest name has 52 letters.
@@ -141,15 +162,29 @@ const fn setting(name: &'static str, kinds: HandleKinds) -> Key {
 }
 
 const fn alias(name: &'static str, kinds: HandleKinds, of: &'static str) -> Key {
-    scaled(name, kinds, of, 1)
+    Key::new(name, kinds, Role::Alias { of, value: AliasValue::Same })
 }
 
 const fn scaled(name: &'static str, kinds: HandleKinds, of: &'static str, scale: i64) -> Key {
-    Key::new(name, kinds, Role::Alias { of, scale })
+    Key::new(name, kinds, Role::Alias { of, value: AliasValue::Times(scale) })
 }
 
-const fn foreign(name: &'static str, kinds: HandleKinds) -> Key {
-    Key::new(name, kinds, Role::Foreign)
+const fn forever(
+    name: &'static str,
+    kinds: HandleKinds,
+    of: &'static str,
+    written: &'static str,
+    property: &'static str,
+) -> Key {
+    Key::new(name, kinds, Role::Alias { of, value: AliasValue::Forever { written, property } })
+}
+
+const fn foreign(name: &'static str, kinds: HandleKinds, instead: &'static str) -> Key {
+    Key::new(name, kinds, Role::Foreign(instead))
+}
+
+const fn application(name: &'static str) -> Key {
+    Key::new(name, HandleKinds(0), Role::Application)
 }
 
 const fn inert(name: &'static str, kinds: HandleKinds) -> Key {
@@ -169,6 +204,16 @@ const fn refused(name: &'static str, kinds: HandleKinds, why: &'static str) -> K
     Key::new(name, kinds, Role::Refused(why))
 }
 
+// What is done instead of what several properties ask for.
+const JVM: &str = "only a JVM has what it names";
+const METRICS: &str =
+    "numbers come by Client::stats, the feature metrics and pushed metrics (KIP-714)";
+const TYPES: &str = "records are bytes; the guide on typed records shows types of your own";
+const VERSIONS: &str = "each broker is asked which versions it has";
+const LOGS: &str = "logs go to the crate tracing, whose subscriber chooses";
+const REFRESH: &str = "retry.backoff.ms and retry.backoff.max.ms pace it";
+const RUSTLS: &str = "TlsConfig::client_config takes a rustls configuration of your own";
+
 #[rustfmt::skip]
 const KEYS: &[Key] = &[
     // All clients.
@@ -182,7 +227,7 @@ const KEYS: &[Key] = &[
     setting("default.api.timeout.ms", C),
     setting("enable.metrics.push", C),
     setting("metadata.max.age.ms", C),
-    alias("topic.metadata.refresh.interval.ms", C, "metadata.max.age.ms"),
+    forever("topic.metadata.refresh.interval.ms", C, "metadata.max.age.ms", "-1", "9223372036854775807"),
     setting("metadata.max.idle.ms", C),
     setting("metadata.recovery.rebootstrap.trigger.ms", C),
     setting("metadata.recovery.strategy", C),
@@ -200,9 +245,9 @@ const KEYS: &[Key] = &[
     setting("socket.connection.setup.timeout.max.ms", C),
     setting("socket.connection.setup.timeout.ms", C),
     setting("security.protocol", C),
-    foreign("bootstrap.resolve.timeout.ms", C),
-    foreign("metadata.cluster.check.enable", C),
-    foreign("bootstrap.controllers", C),
+    foreign("bootstrap.resolve.timeout.ms", C, "names are asked for until the operation that needs them times out"),
+    foreign("metadata.cluster.check.enable", C, "the cluster and the node behind a connection are not checked by id (KIP-1242)"),
+    foreign("bootstrap.controllers", C, "only brokers can be asked, so name them in bootstrap.servers"),
 
     // Producers.
     setting("acks", P),
@@ -217,7 +262,7 @@ const KEYS: &[Key] = &[
     alias("compression.codec", P, "compression.type"),
     setting("compression.level", P),
     setting("delivery.timeout.ms", P),
-    alias("message.timeout.ms", P, "delivery.timeout.ms"),
+    forever("message.timeout.ms", P, "delivery.timeout.ms", "0", "2147483647"),
     setting("enable.idempotence", P),
     setting("linger.ms", P),
     alias("queue.buffering.max.ms", P, "linger.ms"),
@@ -273,65 +318,65 @@ const KEYS: &[Key] = &[
     setting("share.acquire.mode", S),
 
     // Only a JVM has what these name.
-    foreign("auto.include.jmx.reporter", C),
-    foreign("interceptor.classes", PNS),
-    foreign("key.deserializer", NS),
-    foreign("key.serializer", P),
-    foreign("metric.reporters", C),
-    foreign("metrics.num.samples", C),
-    foreign("metrics.recording.level", C),
-    foreign("metrics.sample.window.ms", C),
-    foreign("security.providers", C),
-    foreign("value.deserializer", NS),
-    foreign("value.serializer", P),
-    foreign("buffer.memory.allocation.strategy", P),
-    foreign("internal.auto.downgrade.txn.commit", P),
-    foreign("internal.leave.group.on.close", N),
-    foreign("internal.throw.on.fetch.stable.offset.unsupported", N),
+    foreign("auto.include.jmx.reporter", C, METRICS),
+    foreign("interceptor.classes", PNS, "wrap the handle in a type of your own"),
+    foreign("key.deserializer", NS, TYPES),
+    foreign("key.serializer", P, TYPES),
+    foreign("metric.reporters", C, METRICS),
+    foreign("metrics.num.samples", C, METRICS),
+    foreign("metrics.recording.level", C, METRICS),
+    foreign("metrics.sample.window.ms", C, METRICS),
+    foreign("security.providers", C, JVM),
+    foreign("value.deserializer", NS, TYPES),
+    foreign("value.serializer", P, TYPES),
+    foreign("buffer.memory.allocation.strategy", P, "memory is taken as records come"),
+    foreign("internal.auto.downgrade.txn.commit", P, "offsets of transactions are committed as the broker can"),
+    foreign("internal.leave.group.on.close", N, "Consumer::close_with says whether to leave"),
+    foreign("internal.throw.on.fetch.stable.offset.unsupported", N, "what a broker cannot do is an error"),
 
     // Only librdkafka has what these tune.
-    foreign("api.version.fallback.ms", C),
-    foreign("api.version.request", C),
-    foreign("api.version.request.timeout.ms", C),
-    foreign("batch.num.messages", P),
-    foreign("broker.address.family", C),
-    foreign("broker.address.ttl", C),
-    foreign("broker.version.fallback", C),
-    foreign("builtin.features", C),
-    foreign("consume.callback.max.messages", N),
-    foreign("coordinator.query.interval.ms", N),
-    foreign("debug", C),
-    foreign("delivery.report.only.error", P),
-    foreign("enable.random.seed", C),
-    foreign("enable.sparse.connections", C),
-    foreign("enabled_events", C),
-    foreign("fetch.error.backoff.ms", N),
-    foreign("fetch.queue.backoff.ms", N),
-    foreign("group.protocol.type", N),
-    foreign("internal.termination.signal", C),
-    foreign("log.connection.close", C),
-    foreign("log.queue", C),
-    foreign("log.thread.name", C),
-    foreign("log_level", C),
-    foreign("message.copy.max.bytes", P),
-    foreign("plugin.library.paths", C),
-    foreign("produce.offset.report", P),
-    foreign("queue.buffering.backpressure.threshold", P),
-    foreign("queue.buffering.max.messages", P),
-    foreign("queued.min.messages", N),
-    foreign("queuing.strategy", P),
-    foreign("reconnect.backoff.jitter.ms", C),
-    foreign("socket.blocking.max.ms", C),
-    foreign("socket.keepalive.enable", C),
-    foreign("socket.max.fails", C),
-    foreign("socket.nagle.disable", C),
-    foreign("statistics.interval.ms", C),
-    foreign("sticky.partitioning.linger.ms", P),
-    foreign("test.mock.num.brokers", C),
-    foreign("topic.metadata.propagation.max.ms", C),
-    foreign("topic.metadata.refresh.fast.cnt", C),
-    foreign("topic.metadata.refresh.fast.interval.ms", C),
-    foreign("topic.metadata.refresh.sparse", C),
+    foreign("api.version.fallback.ms", C, VERSIONS),
+    foreign("api.version.request", C, VERSIONS),
+    foreign("api.version.request.timeout.ms", C, VERSIONS),
+    foreign("batch.num.messages", P, "batches are bounded by bytes: batch.size"),
+    foreign("broker.address.family", C, "a Connector of your own chooses among addresses"),
+    foreign("broker.address.ttl", C, "names are resolved for each new connection"),
+    foreign("broker.version.fallback", C, VERSIONS),
+    foreign("builtin.features", C, "cargo features decide what is built in"),
+    foreign("consume.callback.max.messages", N, "max.poll.records bounds what next_batch gives"),
+    foreign("coordinator.query.interval.ms", N, "the coordinator is asked for when the old one is gone"),
+    foreign("debug", C, LOGS),
+    foreign("delivery.report.only.error", P, "each send tells what became of its record"),
+    foreign("enable.random.seed", C, "jitter needs no seed"),
+    foreign("enable.sparse.connections", C, "brokers are connected to when there is something to ask"),
+    foreign("enabled_events", C, "events are futures and listeners"),
+    foreign("fetch.error.backoff.ms", N, "retry.backoff.ms is how long a broker rests"),
+    foreign("fetch.queue.backoff.ms", N, "fetching goes on as soon as there is room"),
+    foreign("group.protocol.type", N, "groups of consumers are all that there is"),
+    foreign("internal.termination.signal", C, "no thread waits for signals"),
+    foreign("log.connection.close", C, LOGS),
+    foreign("log.queue", C, LOGS),
+    foreign("log.thread.name", C, LOGS),
+    foreign("log_level", C, LOGS),
+    foreign("message.copy.max.bytes", P, "records are copied once, into their batch"),
+    foreign("plugin.library.paths", C, "nothing is loaded while it runs"),
+    foreign("produce.offset.report", P, "each acknowledgement has its offset"),
+    foreign("queue.buffering.backpressure.threshold", P, "buffer.memory bounds what waits"),
+    foreign("queue.buffering.max.messages", P, "buffer.memory bounds what waits, by bytes"),
+    foreign("queued.min.messages", N, "fetch.buffer.bytes bounds what is read ahead"),
+    foreign("queuing.strategy", P, "records are sent in the order of the calls"),
+    foreign("reconnect.backoff.jitter.ms", C, "a fifth is drawn at random, as in Java"),
+    foreign("socket.blocking.max.ms", C, "nothing blocks"),
+    foreign("socket.keepalive.enable", C, "a Connector of your own sets options of sockets"),
+    foreign("socket.max.fails", C, "a connection ends with its first failure"),
+    foreign("socket.nagle.disable", C, "Nagle's algorithm is always off"),
+    foreign("statistics.interval.ms", C, "Client::stats and Producer::stats have the numbers, and the feature metrics publishes them"),
+    foreign("sticky.partitioning.linger.ms", P, "records without a key stay with a partition until its batch is full"),
+    foreign("test.mock.num.brokers", C, "kavka-testcontainers has an embedded cluster"),
+    foreign("topic.metadata.propagation.max.ms", C, "an unknown topic is asked for until max.block.ms is over"),
+    foreign("topic.metadata.refresh.fast.cnt", C, REFRESH),
+    foreign("topic.metadata.refresh.fast.interval.ms", C, REFRESH),
+    foreign("topic.metadata.refresh.sparse", C, "only topics in use are asked for"),
     refused("topic.blacklist", N, "subscribe to a pattern that leaves the topics out"),
 
     // Security, which has no say while security.protocol is PLAINTEXT. What is ignored tunes a
@@ -340,7 +385,7 @@ const KEYS: &[Key] = &[
     only("enable.ssl.certificate.verification", C, "true", "a certificate that nobody vouches for proves nothing"),
     setting("https.ca.location", C),
     setting("https.ca.pem", C).secret(),
-    foreign("sasl.client.callback.handler.class", C),
+    foreign("sasl.client.callback.handler.class", C, JVM),
     setting("sasl.jaas.config", C).secret(),
     inert("sasl.kerberos.keytab", C),
     inert("sasl.kerberos.kinit.cmd", C),
@@ -349,14 +394,14 @@ const KEYS: &[Key] = &[
     inert("sasl.kerberos.service.name", C),
     inert("sasl.kerberos.ticket.renew.jitter", C),
     inert("sasl.kerberos.ticket.renew.window.factor", C),
-    foreign("sasl.login.callback.handler.class", C),
+    foreign("sasl.login.callback.handler.class", C, "Sasl::oauthbearer takes a source of tokens; AWS_MSK_IAM needs none"),
     inert("sasl.login.class", C),
     setting("sasl.login.connect.timeout.ms", C),
     setting("sasl.login.read.timeout.ms", C),
-    foreign("sasl.login.refresh.buffer.seconds", C),
-    foreign("sasl.login.refresh.min.period.seconds", C),
-    foreign("sasl.login.refresh.window.factor", C),
-    foreign("sasl.login.refresh.window.jitter", C),
+    setting("sasl.login.refresh.buffer.seconds", C),
+    setting("sasl.login.refresh.min.period.seconds", C),
+    setting("sasl.login.refresh.window.factor", C),
+    setting("sasl.login.refresh.window.jitter", C),
     setting("sasl.login.retry.backoff.max.ms", C),
     setting("sasl.login.retry.backoff.ms", C),
     setting("sasl.mechanism", C),
@@ -381,7 +426,7 @@ const KEYS: &[Key] = &[
     alias("sasl.oauthbearer.client.id", C, "sasl.oauthbearer.client.credentials.client.id"),
     alias("sasl.oauthbearer.client.secret", C, "sasl.oauthbearer.client.credentials.client.secret").secret(),
     inert("sasl.oauthbearer.clock.skew.seconds", C),
-    foreign("sasl.oauthbearer.config", C),
+    foreign("sasl.oauthbearer.config", C, "unsecured tokens come from a source of your own: Sasl::oauthbearer"),
     inert("sasl.oauthbearer.expected.audience", C),
     inert("sasl.oauthbearer.expected.issuer", C),
     setting("sasl.oauthbearer.extensions", C),
@@ -394,24 +439,24 @@ const KEYS: &[Key] = &[
     setting("sasl.oauthbearer.jwt.retriever.class", C),
     inert("sasl.oauthbearer.jwt.validator.class", C),
     only("sasl.oauthbearer.metadata.authentication.type", C, "none", "tokens of a cloud's metadata service come from a source of your own: Sasl::oauthbearer"),
-    foreign("sasl.oauthbearer.method", C),
+    foreign("sasl.oauthbearer.method", C, "sasl.oauthbearer.token.endpoint.url alone asks for tokens there"),
     setting("sasl.oauthbearer.scope", C),
     inert("sasl.oauthbearer.scope.claim.name", C),
     inert("sasl.oauthbearer.sub.claim.name", C),
     setting("sasl.oauthbearer.token.endpoint.url", C).secret(),
     setting("sasl.password", C).secret().exact(),
     setting("sasl.username", C).exact(),
-    foreign("ssl.ca.certificate.stores", C),
+    foreign("ssl.ca.certificate.stores", C, "ssl.truststore.location takes a file of certificates"),
     alias("ssl.ca.location", C, "ssl.truststore.location"),
     alias("ssl.ca.pem", C, "ssl.truststore.certificates").secret(),
     setting("ssl.certificate.location", C),
     alias("ssl.certificate.pem", C, "ssl.keystore.certificate.chain").secret(),
     setting("ssl.cipher.suites", C),
     refused("ssl.crl.location", C, "lists of revoked certificates are read by a rustls configuration of your own: TlsConfig::client_config"),
-    foreign("ssl.curves.list", C),
+    foreign("ssl.curves.list", C, RUSTLS),
     setting("ssl.enabled.protocols", C),
     setting("ssl.endpoint.identification.algorithm", C),
-    foreign("ssl.engine.factory.class", C),
+    foreign("ssl.engine.factory.class", C, RUSTLS),
     inert("ssl.engine.id", C),
     setting("ssl.key.location", C),
     setting("ssl.key.password", C).secret(),
@@ -426,13 +471,41 @@ const KEYS: &[Key] = &[
     inert("ssl.provider", C),
     inert("ssl.providers", C),
     inert("ssl.secure.random.implementation", C),
-    foreign("ssl.sigalgs.list", C),
+    foreign("ssl.sigalgs.list", C, RUSTLS),
     inert("ssl.trustmanager.algorithm", C),
     setting("ssl.truststore.certificates", C).secret(),
     setting("ssl.truststore.location", C),
     setting("ssl.truststore.password", C).secret(),
     setting("ssl.truststore.type", C),
+
+    // What serializers with a schema registry have, of the names that begin as Kafka's do.
+    application("auto.register.schemas"),
+    application("basic.auth.credentials.source"),
+    application("basic.auth.user.info"),
+    application("key.converter"),
+    application("key.converter.schema.registry.url"),
+    application("key.subject.name.strategy"),
+    application("max.schemas.per.subject"),
+    application("specific.avro.reader"),
+    application("value.converter"),
+    application("value.converter.schema.registry.url"),
+    application("value.subject.name.strategy"),
 ];
+
+/// The groups that names of Kafka begin with: others are the application's own.
+fn is_of_kafka(name: &str) -> bool {
+    let group = |name: &str| name.split('.').next().map(str::to_owned);
+    KEYS.iter().any(|key| key.role != Role::Application && group(key.name) == group(name))
+}
+
+/// Whether a property is none that a client of Kafka has, but one of the application that shares
+/// the file, such as `schema.registry.url`.
+pub(crate) fn is_of_application(name: &str) -> bool {
+    match find(name) {
+        Some(key) => key.role == Role::Application,
+        None => is_name(name) && !is_of_kafka(name) && nearest(name).is_none(),
+    }
+}
 
 /// All names whose values may be secrets.
 #[cfg(all(

@@ -29,6 +29,7 @@ mod secret;
 mod security;
 mod settings;
 mod tls;
+mod token_refresh;
 
 pub(crate) use address::BootstrapServers;
 pub use address::BrokerAddress;
@@ -42,6 +43,7 @@ pub use sasl::{Sasl, SaslContext, SaslError, SaslMechanism, SaslSession, SaslWor
 pub use secret::Secret;
 pub use security::SecurityProtocol;
 pub use tls::{TlsConfig, TlsVersion};
+pub use token_refresh::TokenRefresh;
 
 #[cfg(all(feature = "oidc", feature = "tls"))]
 pub(crate) use assertion::PASSPHRASE as ASSERTION_PASSPHRASE;
@@ -68,7 +70,7 @@ pub(crate) use oauth::{TokenOrigin, UnsecuredToken};
 pub(crate) use sasl::ScramHash;
 pub(crate) use sasl::{Credentials, Mechanism};
 pub(crate) use security::SecurityConfig;
-pub(crate) use settings::{FromProperty, OrNone, Settings, Words};
+pub(crate) use settings::{FractionalMillis, FromProperty, OrNone, Settings, Words};
 
 #[cfg(feature = "tls")]
 pub(crate) use tls::{CONVERT, ClientCertificate, Trust};

@@ -111,6 +111,13 @@ impl Properties {
         given.map(|(_, value)| value.as_str())
     }
 
+    /// Returns the properties that no client of Kafka has, such as `schema.registry.url`: those of
+    /// the application that share the file. Configurations pass over them, and refuse a name that
+    /// begins as Kafka's do, or is nearly one of them, as a mistake.
+    pub fn unused(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.iter().filter(|(name, _)| !providers::is_own(name) && keys::is_of_application(name))
+    }
+
     /// Returns an iterator over names and values, in the order in which they were set.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         self.entries.iter().map(|(name, value)| (name.as_str(), value.as_str()))

@@ -72,6 +72,7 @@ pub(crate) struct SecurityConfig {
     pub(crate) protocol: SecurityProtocol,
     pub(crate) tls: TlsConfig,
     pub(crate) sasl: Option<Sasl>,
+    pub(crate) token_refresh: TokenRefresh,
 }
 
 impl SecurityConfig {
@@ -84,7 +85,8 @@ impl SecurityConfig {
         } else {
             None
         };
-        Ok(Self { protocol, tls, sasl })
+        let token_refresh = TokenRefresh::from_settings(settings)?;
+        Ok(Self { protocol, tls, sasl, token_refresh })
     }
 
     pub(super) fn validate(&self) -> Result<()> {
@@ -98,6 +100,7 @@ impl SecurityConfig {
             }
             self.tls.validate()?;
         }
+        self.token_refresh.validate()?;
         match &self.sasl {
             _ if !self.protocol.has_sasl() => Ok(()),
             Some(sasl) => sasl.validate(),
@@ -133,6 +136,13 @@ impl ClientConfig {
     pub fn sasl(mut self, sasl: Sasl) -> Self {
         self.security.sasl = Some(sasl);
         self.security.protocol = SecurityProtocol::of(self.security.protocol.has_tls(), true);
+        self
+    }
+
+    /// Sets when OAUTHBEARER asks for its next token (`sasl.login.refresh.*`; default Java's).
+    #[must_use]
+    pub fn token_refresh(mut self, refresh: TokenRefresh) -> Self {
+        self.security.token_refresh = refresh;
         self
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use tracing::{debug, info, warn};
 use zeroize::Zeroizing;
 
-use super::keys::{self, Role};
+use super::keys::{self, AliasValue, Role};
 use super::*;
 
 /// What the properties say to one kind of handle: canonical names, and values that are still text.
@@ -42,10 +42,13 @@ impl<'a> Settings<'a> {
     /// cannot do what one asks for, or if two names of one property disagree.
     pub(crate) fn of(properties: &'a Properties, kind: HandleKind) -> Result<Self> {
         let mut settings = Self { values: BTreeMap::new() };
-        let (mut ignored, mut inert) = (Vec::new(), Vec::new());
+        let mut inert = Vec::new();
         let providers = Providers::of(properties)?;
         for (written, text) in properties.iter() {
             if providers::is_own(written) {
+                continue;
+            }
+            if keys::is_of_application(written) {
                 continue;
             }
             let key = keys::find(written).ok_or_else(|| unknown(written))?;
@@ -60,8 +63,8 @@ impl<'a> Settings<'a> {
                 Role::Setting if is_mine => {
                     settings.insert(key.name, written, Zeroizing::new(text.to_owned()))?
                 }
-                Role::Alias { of, scale } if is_mine => {
-                    settings.insert(of, written, scaled(written, text, scale)?)?
+                Role::Alias { of, value } if is_mine => {
+                    settings.insert(of, written, in_terms_of(value, written, text)?)?
                 }
                 Role::Only(value, why) if is_mine && !text.trim().eq_ignore_ascii_case(value) => {
                     let text = shown(text);
@@ -72,9 +75,11 @@ impl<'a> Settings<'a> {
                 Role::Refused(why) if is_mine && !text.is_empty() => {
                     return Err(Error::config(format!("{written} is not allowed: {why}")));
                 }
-                Role::Foreign if is_told_here => ignored.push(written),
+                Role::Foreign(instead) if is_told_here => {
+                    warn!(property = written, instead, "ignored: this library has no such setting");
+                }
                 Role::Inert if is_told_here => inert.push(written),
-                Role::Foreign | Role::Inert => {}
+                Role::Foreign(_) | Role::Inert | Role::Application => {}
                 _ => {
                     debug!(property = written, "ignored: it has no meaning for this kind of handle")
                 }
@@ -84,12 +89,6 @@ impl<'a> Settings<'a> {
             info!(
                 properties = inert.join(", "),
                 "ignored: what they tune is done in another way here"
-            );
-        }
-        if !ignored.is_empty() {
-            warn!(
-                properties = ignored.join(", "),
-                "ignored: this library has nothing that they could change"
             );
         }
         Ok(settings)
@@ -127,6 +126,11 @@ impl<'a> Settings<'a> {
         }
     }
 
+    /// Whether a property was given by this other name of its.
+    pub(crate) fn is_written_as(&self, name: &str, other: &str) -> bool {
+        self.values.get(name).is_some_and(|value| value.written == other)
+    }
+
     /// What the user calls the properties that messages name.
     pub(crate) fn words(&self) -> Words {
         let aliases = self.values.iter().filter(|(name, value)| **name != value.written);
@@ -155,11 +159,17 @@ impl<'a> Settings<'a> {
     }
 }
 
-/// What an alias in another unit means in that of the property.
-fn scaled(written: &str, text: &str, scale: i64) -> Result<Zeroizing<String>> {
-    if scale == 1 {
-        return Ok(Zeroizing::new(text.to_owned()));
-    }
+/// What the value of another name means in terms of the property.
+fn in_terms_of(value: AliasValue, written: &str, text: &str) -> Result<Zeroizing<String>> {
+    let same = || Zeroizing::new(text.to_owned());
+    let scale = match value {
+        AliasValue::Same => return Ok(same()),
+        AliasValue::Forever { written, property } if text.trim() == written => {
+            return Ok(Zeroizing::new(property.to_owned()));
+        }
+        AliasValue::Forever { .. } => return Ok(same()),
+        AliasValue::Times(scale) => scale,
+    };
     let value: Option<i64> = text.trim().parse().ok();
     value
         .and_then(|value| value.checked_mul(scale))
@@ -252,6 +262,31 @@ impl FromProperty for usize {
     }
 }
 
+impl FromProperty for f64 {
+    const ALLOWED: &'static str = "a number";
+
+    fn from_property(text: &str) -> Option<Self> {
+        text.parse().ok().filter(|value: &f64| value.is_finite())
+    }
+}
+
+/// Milliseconds, of which librdkafka takes fractions.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct FractionalMillis(pub(crate) Duration);
+
+impl FromProperty for FractionalMillis {
+    const ALLOWED: &'static str = "a number of milliseconds from 0";
+
+    fn from_property(text: &str) -> Option<Self> {
+        let whole = Duration::from_property(text);
+        let parts = || {
+            let millis: f64 = text.parse().ok().filter(|millis: &f64| *millis >= 0.0)?;
+            Duration::try_from_secs_f64(millis / 1000.0).ok().map(bounded)
+        };
+        whole.or_else(parts).map(Self)
+    }
+}
+
 /// A value for which -1 stands for none.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct OrNone<T>(pub(crate) Option<T>);
@@ -286,9 +321,10 @@ mod tests {
         let error =
             of(&[("bootstrap.server", "x:1")], HandleKind::Consumer).expect_err("a typing error");
         assert!(error.ends_with("did you mean bootstrap.servers?"), "{error}");
-        let error = of(&[("my.application.topic", "x")], HandleKind::Consumer)
-            .expect_err("no such property");
-        assert_eq!(error, "my.application.topic is no property of Kafka", "a guess would mislead");
+        let error = of(&[("max.of.something", "x")], HandleKind::Consumer)
+            .expect_err("no such property, though some begin so");
+        assert_eq!(error, "max.of.something is no property of Kafka", "a guess would mislead");
+        assert_eq!(of(&[("my.application.topic", "x")], HandleKind::Consumer), Ok(0));
     }
 
     #[test]

@@ -187,8 +187,8 @@ impl TlsConfig {
         self
     }
 
-    /// Restricts the cipher suites, given by their IANA names (`ssl.cipher.suites`; default: all
-    /// that the cryptography provider has).
+    /// Restricts the cipher suites (`ssl.cipher.suites`; default: all that the cryptography provider
+    /// has), given by their IANA names, or by OpenSSL's, which say nothing of TLS 1.3.
     #[must_use]
     pub fn cipher_suites<S: Into<String>>(mut self, names: impl IntoIterator<Item = S>) -> Self {
         self.cipher_suites = names.into_iter().map(Into::into).collect();

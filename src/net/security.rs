@@ -14,6 +14,7 @@ use super::token_cache::TokenCache;
 use crate::clock::WallClock;
 use crate::config::{
     self, BrokerAddress, Mechanism, Sasl, SaslContext, SaslMechanism, SecurityProtocol,
+    TokenRefresh,
 };
 use crate::error::{Error, ErrorKind, Result};
 
@@ -48,7 +49,9 @@ impl ConnectionSecurity {
                 false => None,
             },
             sasl: match &config.sasl {
-                Some(sasl) if config.protocol.has_sasl() => Some(mechanism(sasl)?),
+                Some(sasl) if config.protocol.has_sasl() => {
+                    Some(mechanism(sasl, config.token_refresh)?)
+                }
                 _ => None,
             },
             wall_clock,
@@ -139,9 +142,9 @@ impl ConnectionSecurity {
     }
 }
 
-fn mechanism(sasl: &Sasl) -> Result<Arc<dyn SaslMechanism>> {
+fn mechanism(sasl: &Sasl, refresh: TokenRefresh) -> Result<Arc<dyn SaslMechanism>> {
     if let Mechanism::OAuthBearer(origin) = &sasl.0 {
-        return Ok(Arc::new(sasl::OAuthBearer::new(TokenCache::of(origin)?)));
+        return Ok(Arc::new(sasl::OAuthBearer::new(TokenCache::of(origin, refresh)?)));
     }
     // Validated before.
     sasl::mechanism(sasl)

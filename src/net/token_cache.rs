@@ -8,13 +8,12 @@ use tracing::warn;
 #[cfg(feature = "oidc")]
 use super::oidc::Oidc;
 use crate::boxed::BoxFuture;
-use crate::config::{SaslError, Secret, Token, TokenOrigin, TokenSource, UnsecuredToken};
+use crate::clock::Random;
+use crate::config::{
+    SaslError, Secret, Token, TokenOrigin, TokenRefresh, TokenSource, UnsecuredToken,
+};
 use crate::error::Result;
 use crate::ids::Timestamp;
-
-/// The part of its time for which a token is used without asking for another (Java's
-/// `sasl.login.refresh.window.factor`).
-const FRESH: f64 = 0.8;
 
 /// A token with less time left is not worth sending (a guess: clocks differ by seconds).
 const LEAST_LEFT: Duration = Duration::from_secs(10);
@@ -23,6 +22,7 @@ const LEAST_LEFT: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub(super) struct TokenCache {
     source: Arc<dyn TokenSource>,
+    refresh: TokenRefresh,
     /// Held while the source is asked, so that connections that open together ask once.
     asking: tokio::sync::Mutex<()>,
     last: Mutex<Option<CachedToken>>,
@@ -46,8 +46,8 @@ struct CachedToken {
 impl TokenCache {
     /// # Errors
     /// [`ErrorKind::Config`](crate::ErrorKind::Config) if the endpoint cannot be spoken to.
-    pub(super) fn of(origin: &TokenOrigin) -> Result<Self> {
-        Ok(Self::new(match origin {
+    pub(super) fn of(origin: &TokenOrigin, refresh: TokenRefresh) -> Result<Self> {
+        let source: Arc<dyn TokenSource> = match origin {
             TokenOrigin::Source(source) => Arc::clone(source),
             TokenOrigin::Unsecured(token) => Arc::new(token.clone()),
             #[cfg(feature = "oidc")]
@@ -58,11 +58,12 @@ impl TokenCache {
                     "this program was built without kavka's feature oidc",
                 ));
             }
-        }))
+        };
+        Ok(Self::new(source, refresh))
     }
 
-    pub(super) fn new(source: Arc<dyn TokenSource>) -> Self {
-        Self { source, asking: tokio::sync::Mutex::default(), last: Mutex::default() }
+    pub(super) fn new(source: Arc<dyn TokenSource>, refresh: TokenRefresh) -> Self {
+        Self { source, refresh, asking: tokio::sync::Mutex::default(), last: Mutex::default() }
     }
 
     /// The last token while it is fresh, else another.
@@ -76,7 +77,7 @@ impl TokenCache {
                 self.last().as_ref().filter(|kept| is_good(kept)).map(|kept| kept.token.clone());
             token.map(|token| Handed { token, is_kept: true })
         };
-        if let Some(kept) = kept(&|kept| kept.is_fresh(now)) {
+        if let Some(kept) = kept(&|kept| kept.is_fresh(&self.refresh, now)) {
             return Ok(kept);
         }
         match self.source.token(now).await {
@@ -116,11 +117,19 @@ impl CachedToken {
         Some(Duration::from_millis(u64::try_from(left).unwrap_or(0)))
     }
 
-    fn is_fresh(&self, now: Timestamp) -> bool {
+    fn is_fresh(&self, refresh: &TokenRefresh, now: Timestamp) -> bool {
         let (Some(whole), Some(left)) = (self.left(self.since), self.left(now)) else {
             return false;
         };
-        left > whole.mul_f64(1.0 - FRESH)
+        left > whole.saturating_sub(refresh.fresh_for(whole, self.chance()))
+    }
+
+    /// The same for a token each time, and other for that of another client.
+    fn chance(&self) -> f64 {
+        let seed = u64::try_from(self.since.0).unwrap_or(0);
+        let bytes = self.token.value.expose().bytes();
+        let seed = bytes.fold(seed, |seed, byte| seed.wrapping_mul(31).wrapping_add(byte.into()));
+        Random::new(seed).unit()
     }
 }
 
@@ -177,7 +186,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_token_is_used_for_four_fifths_of_its_time_and_longer_if_there_is_no_other() {
-        let kept = TokenCache::new(Arc::new(Counting::default()));
+        let kept =
+            TokenCache::new(Arc::new(Counting::default()), TokenRefresh::new().window_jitter(0.0));
         let mut seen = Vec::new();
         for at in [0, 79_000, 81_000, 160_000, 165_000, 170_000] {
             seen.push(
@@ -190,7 +200,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_token_that_a_broker_has_refused_is_not_used_again_nor_is_another_forgotten() {
-        let kept = TokenCache::new(Arc::new(Counting::default()));
+        let kept =
+            TokenCache::new(Arc::new(Counting::default()), TokenRefresh::new().window_jitter(0.0));
         let first = kept.token(Timestamp(0)).await.expect("a token");
         let again = kept.token(Timestamp(1)).await.expect("a token");
         assert!(!first.is_kept && again.is_kept);

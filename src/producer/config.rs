@@ -6,8 +6,8 @@ use std::time::Duration;
 use tracing::warn;
 
 use crate::config::{
-    ClientConfig, FromProperty, HandleKind, MILLISECOND, OrNone, Properties, Settings, Words,
-    bounded, check_millis, check_range,
+    ClientConfig, FractionalMillis, FromProperty, HandleKind, MILLISECOND, OrNone, Properties,
+    Settings, Words, bounded, check_millis, check_range,
 };
 use crate::error::{Error, Result};
 use crate::ids::{PartitionId, TransactionalId};
@@ -41,6 +41,9 @@ pub struct ProducerConfig {
     pub(crate) max_block: Duration,
     /// `None`: not said by the user, see [`ProducerConfig::effective_delivery_timeout`].
     pub(crate) delivery_timeout: Option<Duration>,
+    /// A request is given up when its records are too old, as in librdkafka; else the request
+    /// timeout must fit in.
+    cuts_requests_short: bool,
     pub(crate) max_request_size: usize,
     pub(crate) max_in_flight_requests_per_connection: usize,
     pub(crate) retries: u32,
@@ -98,11 +101,15 @@ impl ProducerConfig {
         let mut config = Self::default();
         settings.set("acks", &mut config.acks)?;
         config.enable_idempotence = settings.read("enable.idempotence")?;
-        settings.set("linger.ms", &mut config.linger)?;
+        if let Some(FractionalMillis(linger)) = settings.read("linger.ms")? {
+            config.linger = linger;
+        }
         settings.set("batch.size", &mut config.batch_size)?;
         settings.set("buffer.memory", &mut config.buffer_memory)?;
         settings.set("max.block.ms", &mut config.max_block)?;
         config.delivery_timeout = settings.read("delivery.timeout.ms")?;
+        config.cuts_requests_short =
+            settings.is_written_as("delivery.timeout.ms", "message.timeout.ms");
         settings.set("max.request.size", &mut config.max_request_size)?;
         settings.set(
             "max.in.flight.requests.per.connection",
@@ -350,6 +357,14 @@ impl ProducerConfig {
             .unwrap_or_else(|| DELIVERY_TIMEOUT.max(self.linger.saturating_add(request_timeout)))
     }
 
+    /// How long a request waits for its answer: the client's `request.timeout.ms`, or what the
+    /// delivery timeout leaves of it.
+    pub(crate) fn request_timeout(&self, client: &ClientConfig) -> Duration {
+        let rest =
+            self.effective_delivery_timeout(client.request_timeout).saturating_sub(self.linger);
+        client.request_timeout.min(rest.max(MILLISECOND))
+    }
+
     /// Checks every value, and that none contradicts another or one of the client's.
     ///
     /// # Errors
@@ -361,7 +376,8 @@ impl ProducerConfig {
     fn check_beside(&self, client: &ClientConfig) -> Result<()> {
         self.check()?;
         let needed = self.linger.saturating_add(client.request_timeout);
-        if self.delivery_timeout.is_some_and(|timeout| timeout < needed) {
+        let is_short = self.delivery_timeout.is_some_and(|timeout| timeout < needed);
+        if is_short && !self.cuts_requests_short {
             return Err(Error::config(format!(
                 "delivery.timeout.ms is {}: at least linger.ms plus request.timeout.ms, which is \
                  {}, is allowed",
@@ -502,6 +518,7 @@ impl Default for ProducerConfig {
             buffer_memory: 32 * 1024 * 1024,
             max_block: Duration::from_secs(60),
             delivery_timeout: None,
+            cuts_requests_short: false,
             max_request_size: 1024 * 1024,
             max_in_flight_requests_per_connection: MOST_IN_FLIGHT,
             retries: 2_147_483_647,

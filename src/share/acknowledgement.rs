@@ -23,7 +23,8 @@ use crate::error::{Error, Result};
 ///   [`ErrorKind::Timeout`](crate::ErrorKind::Timeout) if the answer was lost: the broker may have
 ///   taken it.
 /// - [`ErrorKind::Config`](crate::ErrorKind::Config) if something else was said of the record before.
-/// - [`ErrorKind::Closed`](crate::ErrorKind::Closed) if the consumer was closed or dropped first.
+/// - [`ErrorKind::Closed`](crate::ErrorKind::Closed) if the consumer was closed or dropped first: the
+///   broker may have taken what was on its way.
 ///
 /// # Cancel safety
 /// Safe: it can be polled again, or dropped, at any time.

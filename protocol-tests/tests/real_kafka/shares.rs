@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use kavka::admin::{ConfigAlteration, ConfigResource};
 use kavka::{
-    Acknowledgement, Client, ShareAcknowledgementMode, ShareBatch, ShareConsumer,
+    Acknowledgement, Client, ErrorKind, ShareAcknowledgementMode, ShareBatch, ShareConsumer,
     ShareConsumerConfig,
 };
 use kavka_testcontainers::apache::Cluster;
@@ -20,6 +20,8 @@ use crate::support::{Dice, PATIENCE, client, config, in_time, produce, sized};
 const TOPIC: &str = "shares";
 const GROUP: &str = "workers";
 const PARTITIONS: i32 = 3;
+/// How often a group delivers a record: `group.share.delivery.count.limit`.
+const DELIVERIES: u16 = 5;
 
 /// A record, by partition and offset.
 type Place = (i32, i64);
@@ -31,8 +33,13 @@ struct Entries {
     delivered: BTreeMap<Place, u16>,
     confirmed: BTreeSet<Place>,
     rejected: BTreeSet<Place>,
-    /// Whose answer was lost: the broker may have taken them.
+    /// Whose answer was lost, or that a member had sent that vanished: the broker may have taken
+    /// them.
     maybe: BTreeSet<Place>,
+    /// All of these.
+    settled: BTreeSet<Place>,
+    /// Those that were delivered as often as the group does it.
+    spent: BTreeSet<Place>,
     /// What the last acknowledgement that failed said.
     failed: BTreeMap<Place, String>,
     wrong: Vec<String>,
@@ -48,10 +55,13 @@ impl Ledger {
             let place = (record.partition().0, record.offset().0);
             let count = record.delivery_count();
             let is_done = entries.confirmed.contains(&place) || entries.rejected.contains(&place);
-            if is_done || !(1..=5).contains(&count) {
+            if is_done || !(1..=DELIVERIES).contains(&count) {
                 entries.wrong.push(format!("{member} got {place:?} for the {count}. time"));
             }
             entries.delivered.insert(place, count);
+            if count >= DELIVERIES {
+                entries.spent.insert(place);
+            }
         }
     }
 
@@ -67,13 +77,10 @@ impl Ledger {
     /// What is missing.
     fn rest(&self, count: u64) -> String {
         let entries = self.0.lock().unwrap();
-        let done = |place: &Place| {
-            [&entries.confirmed, &entries.rejected, &entries.maybe]
-                .iter()
-                .any(|all| all.contains(place))
-        };
         let mut open: BTreeMap<(i32, u16, Option<&String>), Vec<i64>> = BTreeMap::new();
-        for (place, deliveries) in entries.delivered.iter().filter(|(place, _)| !done(place)) {
+        for (place, deliveries) in
+            entries.delivered.iter().filter(|(place, _)| !entries.settled.contains(place))
+        {
             let key = (place.0, *deliveries, entries.failed.get(place));
             open.entry(key).or_default().push(place.1);
         }
@@ -87,10 +94,11 @@ impl Ledger {
         )
     }
 
+    /// Whether each record is settled, or was delivered for the last time.
     fn is_complete(&self, count: u64) -> bool {
         let entries = self.0.lock().unwrap();
-        let done = entries.confirmed.union(&entries.rejected).copied().collect::<BTreeSet<_>>();
-        done.union(&entries.maybe).count() as u64 >= count
+        let spent = entries.spent.difference(&entries.settled).count();
+        (entries.settled.len() + spent) as u64 >= count
     }
 }
 
@@ -156,16 +164,20 @@ async fn work(number: usize, client: Client, ledger: Ledger, mut over: watch::Re
 async fn hear(ledger: Ledger, place: Place, is_rejected: bool, outcome: Acknowledgement) {
     let outcome = outcome.await;
     let mut entries = ledger.0.lock().unwrap();
-    match outcome {
-        Ok(()) if is_rejected => drop(entries.rejected.insert(place)),
-        Ok(()) => {
-            entries.confirmed.insert(place);
+    let is_settled = match outcome {
+        Ok(()) if is_rejected => entries.rejected.insert(place),
+        Ok(()) => entries.confirmed.insert(place),
+        Err(error) if error.is_retriable() || error.kind() == ErrorKind::Closed => {
+            entries.maybe.insert(place)
         }
-        Err(error) if error.is_retriable() => {
-            entries.maybe.insert(place);
+        Err(error) => {
+            // It comes again.
+            entries.failed.insert(place, error.to_string());
+            false
         }
-        // It comes again.
-        Err(error) => drop(entries.failed.insert(place, error.to_string())),
+    };
+    if is_settled {
+        entries.settled.insert(place);
     }
 }
 
@@ -198,17 +210,7 @@ async fn what_is_confirmed_comes_no_more_and_nothing_is_lost() {
     sleep(Duration::from_secs(sized(1, 10))).await;
     cluster.resume(1).await.unwrap();
     let limit = began + Duration::from_secs(sized(100, 1_800));
-    let spent = |ledger: &Ledger| {
-        let entries = ledger.0.lock().unwrap();
-        let is_open = |place: &&Place| {
-            !entries.confirmed.contains(place)
-                && !entries.rejected.contains(place)
-                && !entries.maybe.contains(place)
-        };
-        // Whose last delivery was the last that the group makes.
-        entries.delivered.iter().filter(|(place, count)| is_open(place) && **count >= 5).count()
-    };
-    while !ledger.is_complete(count - spent(&ledger) as u64) {
+    while !ledger.is_complete(count) {
         assert!(Instant::now() < limit, "{}", ledger.rest(count));
         sleep(Duration::from_millis(200)).await;
     }

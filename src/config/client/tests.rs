@@ -115,3 +115,37 @@ fn every_property_is_read() {
         ClientConfig::from_properties(properties).map(drop)
     });
 }
+
+#[test]
+fn metadata_is_never_refreshed_for_its_age_if_librdkafkas_name_says_so() {
+    let config = |value| {
+        let properties = Properties::from_iter([
+            ("bootstrap.servers", "a:1"),
+            ("topic.metadata.refresh.interval.ms", value),
+        ]);
+        ClientConfig::from_properties(&properties)
+    };
+    let never = config("-1").expect("allowed");
+    never.validate().expect("allowed");
+    assert!(never.metadata_max_age > Duration::from_secs(10 * 365 * 86_400));
+    assert_eq!(config("1000").expect("allowed").metadata_max_age, Duration::from_secs(1));
+    assert!(config("-2").is_err());
+}
+
+#[test]
+fn what_is_the_applications_own_is_handed_back_and_does_not_fail_the_client() {
+    let properties = Properties::from_iter([
+        ("bootstrap.servers", "a:1"),
+        ("schema.registry.url", "http://registry:8081"),
+        ("basic.auth.credentials.source", "USER_INFO"),
+        ("config.providers", "file"),
+        (
+            "config.providers.file.class",
+            "org.apache.kafka.common.config.provider.FileConfigProvider",
+        ),
+        ("client.id", "c"),
+    ]);
+    ClientConfig::from_properties(&properties).expect("allowed");
+    let unused: Vec<_> = properties.unused().map(|(name, _)| name).collect();
+    assert_eq!(unused, ["schema.registry.url", "basic.auth.credentials.source"]);
+}

@@ -154,7 +154,7 @@ impl SaslSession for OAuthBearerSession {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{Token, TokenSource};
+    use crate::config::{Token, TokenRefresh, TokenSource};
 
     fn token(value: &str) -> Token {
         Token::new(value)
@@ -169,7 +169,7 @@ mod tests {
             }
         }
         OAuthBearerSession::new(
-            Arc::new(TokenCache::new(Arc::new(None))),
+            Arc::new(TokenCache::new(Arc::new(None), TokenRefresh::default())),
             Handed { token: token.clone(), is_kept: false },
             now,
         )

@@ -242,7 +242,15 @@ fn restrict(provider: &mut CryptoProvider, names: &[String]) -> Result<()> {
         format!("{:?}", suite.suite()).replace("TLS13_", "TLS_")
     };
     let known: Vec<String> = provider.cipher_suites.iter().map(name).collect();
-    provider.cipher_suites.retain(|suite| names.contains(&name(suite)));
+    let by_openssl =
+        |suite: &rustls::SupportedCipherSuite| names.contains(&openssl_name(&name(suite)));
+    // Such a list says nothing of TLS 1.3 there, which has another.
+    let is_of_openssl = provider.cipher_suites.iter().any(by_openssl);
+    provider.cipher_suites.retain(|suite| {
+        names.contains(&name(suite))
+            || by_openssl(suite)
+            || is_of_openssl && suite.tls13().is_some()
+    });
     if provider.cipher_suites.is_empty() {
         let (names, known) = (names.join(","), known.join(", "));
         return Err(Error::config(format!(
@@ -250,6 +258,15 @@ fn restrict(provider: &mut CryptoProvider, names: &[String]) -> Result<()> {
         )));
     }
     Ok(())
+}
+
+/// What OpenSSL calls a suite of TLS 1.2: `ECDHE-RSA-AES128-GCM-SHA256`, `ECDHE-RSA-CHACHA20-POLY1305`.
+fn openssl_name(iana: &str) -> String {
+    let Some((exchange, cipher)) = iana.trim_start_matches("TLS_").split_once("_WITH_") else {
+        return String::new();
+    };
+    let cipher = cipher.replace("AES_", "AES").replace("POLY1305_SHA256", "POLY1305");
+    format!("{exchange}_{cipher}").replace('_', "-")
 }
 
 fn versions(enabled: &[TlsVersion]) -> Vec<&'static SupportedProtocolVersion> {
@@ -321,7 +338,7 @@ mod tests {
     }
 
     #[test]
-    fn suites_are_restricted_by_the_names_of_iana() {
+    fn suites_are_restricted_by_the_names_of_iana_or_openssl() {
         let names = |wanted: &[&str]| {
             let settings = TlsConfig::new().cipher_suites(wanted.iter().copied());
             provider(&settings).map(|provider| {
@@ -335,6 +352,19 @@ mod tests {
         ])
         .expect("two");
         assert_eq!(both, ["TLS13_AES_128_GCM_SHA256", "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256"]);
+        let of_openssl =
+            names(&["ECDHE-RSA-AES128-GCM-SHA256", "ECDHE-ECDSA-CHACHA20-POLY1305", "AES128-SHA"])
+                .expect("two, and those of TLS 1.3");
+        let (new, old): (Vec<_>, Vec<_>) =
+            of_openssl.into_iter().partition(|name| name.starts_with("TLS13_"));
+        assert_eq!(new.len(), 3);
+        assert_eq!(
+            old,
+            [
+                "TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256",
+                "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256"
+            ]
+        );
         let error = names(&["RC4"]).expect_err("none").to_string();
         assert!(
             error.contains("ssl.cipher.suites") && error.contains("TLS_AES_256_GCM_SHA384"),

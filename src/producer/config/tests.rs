@@ -99,7 +99,7 @@ fn a_value_out_of_range_is_refused_by_name() {
 fn a_contradiction_is_told_in_the_words_of_the_user() {
     let properties: Properties = [
         ("bootstrap.servers", "a:1"),
-        ("message.timeout.ms", "100"),
+        ("delivery.timeout.ms", "100"),
         ("socket.timeout.ms", "2000"),
         ("queue.buffering.max.ms", "7"),
     ]
@@ -109,7 +109,7 @@ fn a_contradiction_is_told_in_the_words_of_the_user() {
     let config = ProducerConfig::from_properties(&properties).expect("allowed alone");
     assert_eq!(
         config.validate(&client).expect_err("too short").to_string(),
-        "message.timeout.ms is 100: at least queue.buffering.max.ms plus socket.timeout.ms, \
+        "delivery.timeout.ms is 100: at least queue.buffering.max.ms plus socket.timeout.ms, \
          which is 2007, is allowed"
     );
 }
@@ -119,4 +119,22 @@ fn every_property_is_read() {
     crate::config::assert_every_setting_is_read(HandleKind::Producer, |properties| {
         ProducerConfig::from_properties(properties).map(drop)
     });
+}
+
+#[test]
+fn librdkafkas_values_mean_what_they_mean_there() {
+    let read = |pairs: &[(&str, &str)]| {
+        ProducerConfig::from_properties(&pairs.iter().copied().collect()).expect("allowed")
+    };
+    assert_eq!(read(&[("queue.buffering.max.ms", "0.5")]).linger, Duration::from_micros(500));
+    let longest = read(&[("message.timeout.ms", "0")]);
+    assert_eq!(longest.delivery_timeout, Some(Duration::from_millis(2_147_483_647)));
+    // Shorter than a request may take: then that is given up with its records.
+    let client = ClientConfig::new("a:1");
+    let short = read(&[("message.timeout.ms", "5000"), ("linger.ms", "1000")]);
+    short.validate(&client).expect("allowed");
+    assert_eq!(short.request_timeout(&client), Duration::from_secs(4));
+    assert_eq!(longest.request_timeout(&client), client.request_timeout);
+    let java = read(&[("delivery.timeout.ms", "5000")]);
+    assert!(java.validate(&client).is_err());
 }

@@ -80,7 +80,7 @@ impl SenderTask {
             transactional_id: self.transacting.as_ref().map(|it| it.id().clone()),
             newest: self.transacting.as_ref().map_or(i16::MAX, Transacting::newest_produce),
             begun: now,
-            timeout: self.cluster.config().request_timeout,
+            timeout: self.shared.config.request_timeout(self.cluster.config()),
         };
         // Brokers that do not answer say by closing the connection that they could not do it, as
         // where they do not lead any more.
