@@ -72,8 +72,9 @@ pub use ids::{
 };
 pub use net::{Connector, Io};
 pub use producer::{
-    Acks, AdaptiveBatching, Deliveries, Delivery, Partitioner, Producer, ProducerConfig,
-    ProducerStats, SendAll, TopicPartitions, Transaction, TransactionSender, TransactionalProducer,
+    Acks, AdaptiveBatching, Deliveries, Delivery, KnownPartitioner, Partitioner, Producer,
+    ProducerConfig, ProducerStats, SendAll, TopicPartitions, Transaction, TransactionSender,
+    TransactionalProducer,
 };
 pub use record::{Header, HeaderList, NullableBytes, Record, RecordMetadata, TimestampType};
 #[doc(hidden)]

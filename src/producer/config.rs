@@ -15,6 +15,7 @@ use crate::record::Record;
 use crate::wire::compress::Compression;
 
 use super::accumulator::compression_ratio::CompressionRatioEstimator;
+use super::known_partitioner::KnownPartitioner;
 use super::partitioner::{Partitioner, TopicPartitions};
 use super::sender::adaptive_linger::AdaptiveBatching;
 
@@ -125,6 +126,10 @@ impl ProducerConfig {
             "partitioner.adaptive.partitioning.enable",
             &mut config.partitioner_adaptive_partitioning_enable,
         )?;
+        let partitioner = settings.read::<KnownPartitioner>("partitioner.class")?;
+        if let Some(partitioner) = partitioner.filter(|partitioner| !partitioner.is_default()) {
+            config = config.partitioner(partitioner);
+        }
         if let Some(OrNone(timeout)) = settings.read("partitioner.availability.timeout.ms")? {
             config = config.partitioner_availability_timeout(timeout);
         }
@@ -283,7 +288,8 @@ impl ProducerConfig {
         self
     }
 
-    /// Sets the partitioner (`partitioner.class`; default: Kafka's built-in partitioning).
+    /// Sets the partitioner (`partitioner.class`; default: Kafka's built-in partitioning): one of
+    /// your own, or one that another client has ([`KnownPartitioner`]).
     ///
     /// The partitioning settings below still apply to records for which the partitioner returns
     /// `None`.

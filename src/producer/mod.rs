@@ -18,6 +18,7 @@ mod accumulator;
 pub(crate) mod bench;
 mod config;
 mod delivery;
+mod known_partitioner;
 mod observer;
 mod partitioner;
 mod rpc;
@@ -32,6 +33,7 @@ mod unknown_topics;
 
 pub use config::{Acks, ProducerConfig};
 pub use delivery::Delivery;
+pub use known_partitioner::KnownPartitioner;
 pub use partitioner::{Partitioner, TopicPartitions};
 pub use send_all::{Deliveries, SendAll};
 pub use sender::adaptive_linger::AdaptiveBatching;

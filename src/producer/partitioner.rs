@@ -81,8 +81,20 @@ impl TopicPartitions {
     /// Returns the partition that Java's producer chooses for a key. A key maps to the same
     /// partition as long as the number of partitions does not change.
     pub fn of_key(&self, key: &[u8]) -> PartitionId {
-        let positive = murmur2(key) & 0x7fff_ffff;
-        PartitionId::from_index(positive.checked_rem(self.count).unwrap_or(0))
+        self.of_hash(murmur2(key) & 0x7fff_ffff)
+    }
+
+    pub(crate) fn of_hash(&self, hash: u32) -> PartitionId {
+        PartitionId::from_index(hash.checked_rem(self.count).unwrap_or(0))
+    }
+
+    /// The partition whose turn it is, of those that have a leader if any has.
+    pub(crate) fn in_turn(&self, turn: u32) -> Option<PartitionId> {
+        let turn = usize::try_from(turn).ok()?;
+        match turn.checked_rem(self.available.len()) {
+            Some(at) => self.available.get(at).copied(),
+            None => u32::try_from(turn).ok().map(|turn| self.of_hash(turn)),
+        }
     }
 
     /// Any partition, rather one that has a leader.

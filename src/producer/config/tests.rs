@@ -138,3 +138,20 @@ fn librdkafkas_values_mean_what_they_mean_there() {
     let java = read(&[("delivery.timeout.ms", "5000")]);
     assert!(java.validate(&client).is_err());
 }
+
+#[test]
+fn a_partitioner_is_named_as_in_librdkafka_or_java() {
+    let read = |name, value| {
+        ProducerConfig::from_properties(&[(name, value)].into_iter().collect::<Properties>())
+    };
+    assert!(read("partitioner", "murmur2_random").expect("the default").partitioner.is_none());
+    let config = read("partitioner", "consistent_random").expect("allowed");
+    let topic = TopicPartitions::new([true; 7]);
+    let record = Record::to("t").key("hejsan");
+    let placed = config.partitioner.expect("one").partition(&record, &topic);
+    assert_eq!(placed, Some(PartitionId(i32::try_from(0xd077_037e_u32 % 7).expect("small"))));
+    let java = read("partitioner.class", "org.apache.kafka.clients.producer.RoundRobinPartitioner");
+    assert!(java.expect("allowed").partitioner.is_some());
+    let error = read("partitioner", "org.example.P").expect_err("nobody's").to_string();
+    assert!(error.contains("ProducerConfig::partitioner"), "{error}");
+}
