@@ -67,6 +67,7 @@ impl Client {
             Arc::new(TcpConnector {
                 send_buffer: config.send_buffer_bytes,
                 receive_buffer: config.receive_buffer_bytes,
+                family: config.broker_address_family,
             }) as Arc<dyn Connector>
         });
         let wall_clock = config.wall_clock.clone().unwrap_or_else(WallClock::system);

@@ -48,7 +48,7 @@ pub use boxed::BoxFuture;
 pub use client::{Client, ClientStats};
 pub use cluster::PartitionDescription;
 pub use config::{
-    Assertion, AssertionAlgorithm, AssertionSigner, BrokerAddress, ClientConfig,
+    AddressFamily, Assertion, AssertionAlgorithm, AssertionSigner, BrokerAddress, ClientConfig,
     MetadataRecoveryStrategy, OidcConfig, Properties, Sasl, SaslContext, SaslError, SaslMechanism,
     SaslSession, SaslWork, Secret, SecurityProtocol, TlsConfig, TlsVersion, Token, TokenRefresh,
     TokenSource,
@@ -70,7 +70,9 @@ pub use ids::{
     ParseIdError, PartitionId, ProducerEpoch, ProducerId, Sequence, Timestamp, TopicId, TopicName,
     TopicPartition, TransactionalId,
 };
-pub use net::{Connector, Io};
+pub use net::{AddressMap, Connector, Io, TcpConnector};
+#[cfg(feature = "proxy")]
+pub use net::{HttpProxy, Socks5Proxy};
 pub use producer::{
     Acks, AdaptiveBatching, Deliveries, Delivery, KnownPartitioner, Partitioner, Producer,
     ProducerConfig, ProducerStats, SendAll, TopicPartitions, Transaction, TransactionSender,

@@ -1,5 +1,7 @@
 //! The address of a broker as users write it.
 
+use std::net::SocketAddr;
+
 use super::*;
 
 /// The address of a broker: a host name or IP address, and a port.
@@ -32,6 +34,42 @@ impl BrokerAddress {
             return text.parse().map(|one| vec![one]);
         }
         text.split(',').map(str::trim).filter(|part| !part.is_empty()).map(str::parse).collect()
+    }
+}
+
+/// Which addresses of a broker's name are used (librdkafka's `broker.address.family`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum AddressFamily {
+    /// All (`any`).
+    #[default]
+    Any,
+    /// Those of IPv4 only (`v4`).
+    V4,
+    /// Those of IPv6 only (`v6`).
+    V6,
+}
+
+impl AddressFamily {
+    pub(crate) fn has(self, address: SocketAddr) -> bool {
+        match self {
+            Self::Any => true,
+            Self::V4 => address.is_ipv4(),
+            Self::V6 => address.is_ipv6(),
+        }
+    }
+}
+
+impl FromProperty for AddressFamily {
+    const ALLOWED: &'static str = "any, v4 or v6";
+
+    fn from_property(text: &str) -> Option<Self> {
+        match text {
+            "any" => Some(Self::Any),
+            "v4" => Some(Self::V4),
+            "v6" => Some(Self::V6),
+            _ => None,
+        }
     }
 }
 

@@ -44,6 +44,7 @@ pub struct ClientConfig {
     pub(crate) send_buffer_bytes: Option<u32>,
     /// `None`: the system's default.
     pub(crate) receive_buffer_bytes: Option<u32>,
+    pub(crate) broker_address_family: AddressFamily,
     pub(crate) receive_message_max_bytes: usize,
     pub(crate) enable_metrics_push: bool,
     pub(crate) security: SecurityConfig,
@@ -119,6 +120,7 @@ impl ClientConfig {
         if let Some(OrNone(bytes)) = settings.read("send.buffer.bytes")? {
             config = config.send_buffer_bytes(bytes);
         }
+        settings.set("broker.address.family", &mut config.broker_address_family)?;
         if let Some(OrNone(bytes)) = settings.read("receive.buffer.bytes")? {
             config = config.receive_buffer_bytes(bytes);
         }
@@ -302,6 +304,14 @@ impl ClientConfig {
         self
     }
 
+    /// Sets which addresses of brokers' names are used, IPv4, IPv6 or both (librdkafka's
+    /// `broker.address.family`; default both). A [`Connector`] of your own chooses for itself.
+    #[must_use]
+    pub fn broker_address_family(mut self, family: AddressFamily) -> Self {
+        self.broker_address_family = family;
+        self
+    }
+
     /// Sets the size of the socket's receive buffer, in bytes (`receive.buffer.bytes`).
     ///
     /// Default `None` (-1 or 0 in a properties file): the operating system's, which adapts itself.
@@ -425,6 +435,7 @@ impl Default for ClientConfig {
             metadata_recovery_rebootstrap_trigger: Duration::from_secs(300),
             send_buffer_bytes: None,
             receive_buffer_bytes: None,
+            broker_address_family: AddressFamily::Any,
             receive_message_max_bytes: 100_000_000,
             enable_metrics_push: true,
             security: SecurityConfig::default(),

@@ -32,7 +32,7 @@ mod tls;
 mod token_refresh;
 
 pub(crate) use address::BootstrapServers;
-pub use address::BrokerAddress;
+pub use address::{AddressFamily, BrokerAddress};
 pub use assertion::{Assertion, AssertionAlgorithm, AssertionSigner};
 #[cfg(feature = "aws-msk-iam")]
 pub use aws::{AwsCredentials, AwsCredentialsProvider, AwsMskIam};

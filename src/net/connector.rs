@@ -10,7 +10,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpSocket, TcpStream};
 
 use crate::boxed::BoxFuture;
-use crate::config::BrokerAddress;
+use crate::config::{AddressFamily, BrokerAddress};
 use crate::hedge;
 use crate::runtime;
 use crate::shown::shown;
@@ -42,14 +42,29 @@ const KEEPALIVE: Duration = Duration::from_secs(60);
 /// How long one address may take before the next is tried as well (RFC 8305).
 const HAPPY_EYEBALLS_DELAY: Duration = Duration::from_millis(250);
 
-/// Connects over TCP: resolves the name and tries every address, IPv6 and IPv4
-/// (`client.dns.lookup=use_all_dns_ips`, KIP-302).
-#[derive(Debug)]
-pub(crate) struct TcpConnector {
+/// Connects over TCP, as a client does unless another [`Connector`] is set: resolves the name and
+/// tries every address, IPv6 and IPv4 (`client.dns.lookup=use_all_dns_ips`, KIP-302).
+#[derive(Clone, Debug, Default)]
+pub struct TcpConnector {
     /// `send.buffer.bytes`; `None` leaves the system's default.
     pub(crate) send_buffer: Option<u32>,
     /// `receive.buffer.bytes`; `None` leaves the system's default.
     pub(crate) receive_buffer: Option<u32>,
+    pub(crate) family: AddressFamily,
+}
+
+impl TcpConnector {
+    /// Creates a connector with the system's defaults.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Sets which addresses are used (default: all).
+    #[must_use]
+    pub fn address_family(mut self, family: AddressFamily) -> Self {
+        self.family = family;
+        self
+    }
 }
 
 impl Connector for TcpConnector {
@@ -67,7 +82,8 @@ impl Connector for TcpConnector {
                         format!("{} does not resolve: {error}", shown(address.host())),
                     )
                 })?;
-            let candidates: Vec<SocketAddr> = resolved.collect();
+            let candidates: Vec<SocketAddr> =
+                resolved.filter(|address| self.family.has(*address)).collect();
             let attempt = |candidate| async move {
                 self.open(candidate)
                     .await
@@ -82,7 +98,15 @@ impl Connector for TcpConnector {
                 Ok(Err(mut errors)) => Err(errors.pop().unwrap_or_else(|| {
                     io::Error::new(
                         io::ErrorKind::NotFound,
-                        format!("{} resolves to no address", shown(address.host())),
+                        match self.family {
+                            AddressFamily::Any => {
+                                format!("{} resolves to no address", shown(address.host()))
+                            }
+                            family => format!(
+                                "{} resolves to no address of {family:?} (broker.address.family)",
+                                shown(address.host())
+                            ),
+                        },
                     )
                 })),
                 Err(_) => {
@@ -112,5 +136,27 @@ impl TcpConnector {
         stream.set_nodelay(true)?;
         SockRef::from(&stream).set_tcp_keepalive(&TcpKeepalive::new().with_time(KEEPALIVE))?;
         Ok(stream)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn only_addresses_of_the_family_are_used() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = BrokerAddress::new("127.0.0.1", listener.local_addr().unwrap().port());
+        let open = async |family| {
+            let connector = TcpConnector::new().address_family(family);
+            let deadline = runtime::now() + Duration::from_secs(5);
+            connector.connect(&address, deadline).await.map(drop)
+        };
+        open(AddressFamily::Any).await.unwrap();
+        open(AddressFamily::V4).await.unwrap();
+        let error = open(AddressFamily::V6).await.unwrap_err().to_string();
+        assert!(error.contains("no address of V6 (broker.address.family)"), "{error}");
     }
 }

@@ -1,6 +1,7 @@
 //! One socket: opens it, agrees on versions, pipelines requests, matches replies. Knows no topic,
 //! partition or group.
 
+mod address_map;
 mod connection;
 mod connector;
 mod features;
@@ -15,6 +16,8 @@ mod min_idle;
 mod observer;
 #[cfg(feature = "oidc")]
 mod oidc;
+#[cfg(feature = "proxy")]
+mod proxy;
 mod reauthentication;
 mod sasl;
 mod security;
@@ -24,9 +27,9 @@ mod tests;
 mod tls;
 mod token_cache;
 
+pub use address_map::AddressMap;
 pub(crate) use connection::{Connection, ReplyMode, Setup};
-pub(crate) use connector::TcpConnector;
-pub use connector::{Connector, Io};
+pub use connector::{Connector, Io, TcpConnector};
 pub(crate) use features::NewestFeatures;
 #[cfg(test)]
 pub(crate) use in_memory::InMemory;
@@ -35,4 +38,6 @@ pub(crate) use incoming::BadLength;
 pub(crate) use incoming::Incoming;
 pub(crate) use min_idle::MinIdleConnections;
 pub(crate) use observer::{ConnectionCounts, ConnectionObserver};
+#[cfg(feature = "proxy")]
+pub use proxy::{HttpProxy, Socks5Proxy};
 pub(crate) use security::ConnectionSecurity;

@@ -172,7 +172,7 @@ impl Oidc {
     }
 
     async fn connect(&self, limit: Duration) -> Result<Box<dyn Io>, TokenFailure> {
-        let tcp = TcpConnector { send_buffer: None, receive_buffer: None };
+        let tcp = TcpConnector::new();
         let io = tcp.connect(&self.address, runtime::now() + limit).await.map_err(|error| {
             let message =
                 format!("cannot connect to the token endpoint {}: {error}", self.endpoint());
