@@ -6,7 +6,7 @@ use std::time::Duration;
 #[cfg(feature = "admin")]
 use crate::admin::Admin;
 use crate::clock::{Random, WallClock};
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, ClusterView, MetadataInterest};
 use crate::config::ClientConfig;
 use crate::consumer::{Consumer, ConsumerConfig};
 use crate::error::{Error, ErrorKind, Result};
@@ -72,6 +72,28 @@ impl Client {
         });
         let wall_clock = config.wall_clock.clone().unwrap_or_else(WallClock::system);
         Ok(Self { cluster: Cluster::start(config, connector, runtime, wall_clock, random)? })
+    }
+
+    /// Finds out now whether the cluster can be reached and logged in to: has a broker describe it.
+    /// Handles do so by themselves when they need it; this is for a program that had better not
+    /// start without its cluster.
+    ///
+    /// # Errors
+    /// - [`ErrorKind::Authentication`], [`ErrorKind::Config`] or [`ErrorKind::Protocol`] at once, if
+    ///   no attempt can succeed.
+    /// - After `timeout` why the last attempt failed, mostly [`ErrorKind::Connect`]; or
+    ///   [`ErrorKind::Timeout`], if none has failed yet.
+    /// - [`ErrorKind::Closed`] after [`Client::close`] or the end of the tokio runtime.
+    ///
+    /// # Cancel safety
+    /// Safe.
+    pub async fn connect(&self, timeout: Duration) -> Result<()> {
+        self.cluster.check_open()?;
+        let seen = self.cluster.view().version;
+        let _interest = self.cluster.want(MetadataInterest::default());
+        self.cluster.request_refresh();
+        let is_new = |view: &ClusterView| view.version > seen && !view.brokers.is_empty();
+        self.cluster.wait_for_view(runtime::deadline(timeout), is_new).await.map(drop)
     }
 
     /// Creates a producer. It connects at once, and an idempotent producer requests its producer
@@ -191,5 +213,54 @@ impl Client {
                 format!("a task of the client did not end within {timeout:?}"),
             )
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use kavka_testcontainers::embedded::{ApiKey, EmbeddedCluster};
+
+    use super::*;
+    use crate::net::InMemory;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn client(embedded: &EmbeddedCluster, bootstrap: &str) -> Client {
+        let config = ClientConfig::new(bootstrap).connector(InMemory(embedded.clone())).seed(1);
+        Client::new(config.client_software("orders", "7.1-rc.2")).unwrap()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn connecting_asks_each_time() {
+        let embedded = EmbeddedCluster::builder().in_memory().start().await.unwrap();
+        let client = client(&embedded, &embedded.bootstrap_servers());
+        for _ in 0..2 {
+            client.connect(5 * SECOND).await.unwrap();
+        }
+        assert!(embedded.requests_of(ApiKey::Metadata).len() >= 2);
+        embedded.kill_broker(1);
+        let error = client.connect(5 * SECOND).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Connect);
+        client.close(SECOND).await.unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn why_nothing_can_be_reached_is_told() {
+        let embedded = EmbeddedCluster::builder().in_memory().start().await.unwrap();
+        let error = client(&embedded, "nowhere:1").connect(3 * SECOND).await.unwrap_err();
+        let text = format!("{error}: {:?}", std::error::Error::source(&error));
+        assert!(text.contains("nowhere:1"), "{text}");
+    }
+
+    #[test]
+    fn a_name_that_brokers_would_refuse_is_refused() {
+        for (name, version) in [("", "1"), ("a b", "1"), ("-a", "1"), ("a", "1."), ("a", "1\n")] {
+            let config = ClientConfig::new("a:1").client_software(name, version);
+            let error = config.validate().unwrap_err().to_string();
+            assert!(error.contains("allowed"), "{error}");
+        }
+        ClientConfig::new("a:1").client_software("a", "1.0-b.2").validate().unwrap();
     }
 }

@@ -70,7 +70,7 @@ pub use elections::Election;
 pub use features::{Feature, FeatureUpdate, FeatureUpgrade, FeatureVersions};
 pub use groups::{
     ClassicGroup, ClassicMember, CommittedOffset, ConsumerGroup, ConsumerGroupMember, GroupFilter,
-    GroupListing, GroupState, GroupType, Listing, MemberToRemove, NewOffset, ShareGroup,
+    GroupLag, GroupListing, GroupState, GroupType, Listing, MemberToRemove, NewOffset, ShareGroup,
     ShareGroupMember, ShareOffset, StreamsGroup, StreamsGroupMember, StreamsTasks, Subtopology,
 };
 pub use log_dirs::{LogDir, Replica, ReplicaLogDir};

@@ -131,6 +131,7 @@ impl Cluster {
         let setup = Setup {
             connector,
             client_id: config.client_id.as_str().into(),
+            software: config.client_software.clone().into(),
             security: ConnectionSecurity::new(&config.security, wall_clock.clone())?,
             setup_timeout: config.socket_connection_setup_timeout,
             max_idle: config.connections_max_idle,

@@ -23,6 +23,7 @@ pub struct ClientConfig {
     /// As written; parsed by [`ClientConfig::addresses`] so that the setter cannot fail.
     pub(crate) bootstrap_servers: BootstrapServers,
     pub(crate) client_id: String,
+    pub(crate) client_software: (String, String),
     pub(crate) client_rack: Option<String>,
     pub(crate) request_timeout: Duration,
     pub(crate) default_api_timeout: Duration,
@@ -364,6 +365,13 @@ impl ClientConfig {
     fn check(&self) -> Result<()> {
         BrokerAddress::parse_list(&self.bootstrap_servers.0)?;
         check_text("client.id", &self.client_id)?;
+        let (name, version) = &self.client_software;
+        if !is_software(name) || !is_software(version) {
+            return Err(Error::config(
+                "client_software has a name or a version that brokers refuse: letters, digits, \
+                 hyphens and full stops are allowed, and at both ends no hyphen or full stop",
+            ));
+        }
         check_text("client.rack", self.client_rack.as_deref().unwrap_or(""))?;
         check_millis("request.timeout.ms", self.request_timeout, MILLISECOND)?;
         check_millis("default.api.timeout.ms", self.default_api_timeout, MILLISECOND)?;
@@ -417,6 +425,7 @@ impl Default for ClientConfig {
         Self {
             bootstrap_servers: BootstrapServers::default(),
             client_id: "kavka".to_owned(),
+            client_software: ("kavka".to_owned(), env!("CARGO_PKG_VERSION").to_owned()),
             client_rack: None,
             request_timeout: Duration::from_secs(30),
             default_api_timeout: Duration::from_secs(60),
@@ -459,8 +468,23 @@ impl FromProperty for MetadataRecoveryStrategy {
     }
 }
 
+/// Whether brokers take it for the name or version of a client's software (KIP-511).
+fn is_software(text: &str) -> bool {
+    let is_inner = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.');
+    let is_end = |c: Option<char>| c.is_some_and(|c| c.is_ascii_alphanumeric());
+    text.chars().all(is_inner) && is_end(text.chars().next()) && is_end(text.chars().last())
+}
+
 /// What a client stands on; these have no property.
 impl ClientConfig {
+    /// Sets the name and version under which brokers see this client software in their metrics and
+    /// logs (KIP-511; default this crate's): that of a library or program on top of it.
+    #[must_use]
+    pub fn client_software(mut self, name: impl Into<String>, version: impl Into<String>) -> Self {
+        self.client_software = (name.into(), version.into());
+        self
+    }
+
     /// Sets how connections are opened, instead of TCP: through a proxy, a tunnel or an in-memory
     /// network.
     #[must_use]

@@ -138,6 +138,7 @@ impl Fixture {
             observer: observer.clone(),
             connector: std::sync::Arc::new(PipeConnector(std::sync::Arc::clone(&pipes))),
             client_id: "test".into(),
+            software: std::sync::Arc::default(),
             security: ConnectionSecurity::new(&config, WallClock::system()).unwrap(),
             setup_timeout: Duration::from_secs(10),
             max_idle,

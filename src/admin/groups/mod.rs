@@ -15,12 +15,14 @@ use crate::wire::messages::list_groups::{ListGroupsRequest, ListGroupsResponse};
 
 mod classic;
 mod consumer;
+mod lag;
 mod offsets;
 mod share;
 mod streams;
 
 pub use classic::{ClassicGroup, ClassicMember};
 pub use consumer::{ConsumerGroup, ConsumerGroupMember};
+pub use lag::GroupLag;
 pub use offsets::{CommittedOffset, NewOffset};
 pub use share::{ShareGroup, ShareGroupMember, ShareOffset};
 pub use streams::{StreamsGroup, StreamsGroupMember, StreamsTasks, Subtopology};

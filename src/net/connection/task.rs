@@ -23,7 +23,7 @@ use super::{ConnectionShared, ConnectionState, QueuedRequest};
 use crate::error::{Error, ErrorKind, Result, Written};
 use crate::net::connector::{Connector, Io};
 use crate::net::features::NewestFeatures;
-use crate::net::handshake::HandshakeOutcome;
+use crate::net::handshake::{ClientSoftware, HandshakeOutcome};
 use crate::net::incoming::Incoming;
 use crate::net::inflight::{Inflight, OutOfStep};
 use crate::net::min_idle::{CountedConnection, MinIdleConnections};
@@ -46,6 +46,7 @@ pub(crate) use opening::Greetings;
 pub(crate) struct Setup {
     pub(crate) connector: Arc<dyn Connector>,
     pub(crate) client_id: Arc<str>,
+    pub(crate) software: ClientSoftware,
     pub(crate) security: ConnectionSecurity,
     /// How long opening may take (`socket.connection.setup.timeout.ms`).
     pub(crate) setup_timeout: Duration,

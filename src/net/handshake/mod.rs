@@ -8,6 +8,7 @@
 //!   Asking(older) ──versions──▶ the same
 //! ```
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -23,18 +24,19 @@ use crate::wire::frame::Frame;
 use crate::wire::messages::api_versions::{ApiVersionsRequest, ApiVersionsResponse};
 use crate::wire::versions::{ApiKey, ApiVersions, Features};
 
-/// The name under which brokers see this client software.
-const SOFTWARE_NAME: &str = "kavka";
-
 /// The versions of ApiVersions that a peer is greeted in, one after the other while it closes the
 /// connection instead of an answer: Azure Event Hubs does so to version 4, and 3 is the first
 /// flexible one. Version 5 asks the broker to check which cluster and node it is (KIP-1242), which
 /// we do not tell.
 pub(super) const GREETINGS: [i16; 3] = [4, 3, 0];
 
+/// The name and version under which brokers see this client software.
+pub(crate) type ClientSoftware = Arc<(String, String)>;
+
 /// The machine: send what it gives, tell it the reply.
 pub(super) struct Handshake {
     client_id: String,
+    software: ClientSoftware,
     version: i16,
     correlation_id: i32,
     /// What is left to do when the versions are known.
@@ -60,10 +62,16 @@ pub(super) struct HandshakeOutcome {
 
 impl Handshake {
     /// Begins with ApiVersions in the version `first`, one of [`GREETINGS`].
-    pub(super) fn new(client_id: &str, first: i16, authentication: Option<Authentication>) -> Self {
+    pub(super) fn new(
+        client_id: &str,
+        software: ClientSoftware,
+        first: i16,
+        authentication: Option<Authentication>,
+    ) -> Self {
         let version = first;
         Self {
             client_id: client_id.to_owned(),
+            software,
             version,
             correlation_id: 0,
             authentication,
@@ -75,8 +83,8 @@ impl Handshake {
     pub(super) fn start(&mut self) -> Result<HandshakeStep> {
         self.correlation_id += 1;
         let request = ApiVersionsRequest {
-            client_software_name: SOFTWARE_NAME,
-            client_software_version: env!("CARGO_PKG_VERSION"),
+            client_software_name: &self.software.0,
+            client_software_version: &self.software.1,
             ..ApiVersionsRequest::default()
         };
         Ok(HandshakeStep::Send(encode_request(
@@ -204,7 +212,7 @@ mod tests {
 
     #[test]
     fn an_older_broker_is_asked_again_in_the_version_that_it_names() {
-        let mut handshake = Handshake::new("c", 4, None);
+        let mut handshake = Handshake::new("c", ClientSoftware::default(), 4, None);
         assert_eq!(sent_version(handshake.start()), 4);
         let again = handshake.handle_reply(&reply_v0(1, 35, &[(18, 0, 2)]));
         assert_eq!(sent_version(again), 2);
@@ -212,7 +220,7 @@ mod tests {
 
     #[test]
     fn a_broker_that_always_refuses_does_not_keep_us_asking() {
-        let mut handshake = Handshake::new("c", 4, None);
+        let mut handshake = Handshake::new("c", ClientSoftware::default(), 4, None);
         let mut step = handshake.start();
         for id in 1..10 {
             if step.is_err() {
@@ -225,7 +233,7 @@ mod tests {
 
     #[test]
     fn a_reply_to_something_else_is_refused() {
-        let mut handshake = Handshake::new("c", 4, None);
+        let mut handshake = Handshake::new("c", ClientSoftware::default(), 4, None);
         let _ = handshake.start();
         assert_eq!(
             handshake.handle_reply(&reply_v0(9, 0, &[])).unwrap_err().kind(),

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use bytes::BufMut;
@@ -149,7 +149,8 @@ async fn greet(
         setup.security.explain(&error).unwrap_or_else(plain)
     };
     let authentication = setup.security.authentication(&shared.address, &setup.client_id).await?;
-    let mut handshake = Handshake::new(&setup.client_id, version, authentication);
+    let mut handshake =
+        Handshake::new(&setup.client_id, Arc::clone(&setup.software), version, authentication);
     let mut incoming = Incoming::new(setup.max_reply.min(LARGEST_HANDSHAKE));
     let mut step = handshake.start()?;
     loop {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use kavka::admin::{GroupType, NewOffset, OffsetSpec};
-use kavka::{Admin, ErrorKind, GroupId, Offset, TopicPartition};
+use kavka::{Admin, Offset, TopicPartition};
 use kavka_programs::{Outcome, Stop};
 use serde_json::Value;
 
@@ -11,73 +11,32 @@ use super::groups::only;
 use super::options::{Options, partition, partition_and_offset};
 use super::table::Table;
 
-/// What was committed, and how much is still to be consumed.
+/// How far groups are behind.
 pub(crate) async fn list(admin: &Admin, options: &Options) -> Outcome<Table> {
     let mut table = Table::new(["GROUP", "TOPIC", "PARTITION", "OFFSET", "END", "LAG"]);
-    for (group, committed) in admin.list_group_offsets(options.some_names()?).await {
-        let committed = match committed {
-            Ok(committed) if committed.is_empty() => match shared(admin, &group, &mut table).await?
-            {
-                true => continue,
-                false => committed,
-            },
-            Ok(committed) => committed,
+    for group in options.some_names()? {
+        let lags = match admin.list_group_lag(group).await {
+            Ok(lags) => lags,
             Err(error) => {
                 table.failure(&error);
                 continue;
             }
         };
-        let ends = admin
-            .list_offsets(committed.keys().map(|partition| (partition.clone(), OffsetSpec::Latest)))
-            .await;
-        for (partition, committed) in committed {
-            let end =
-                ends.get(&partition).and_then(|end| end.as_ref().ok()?.offset).map(|end| end.0);
-            table.outcome(committed, |committed| {
-                let lag = end.map(|end| end.saturating_sub(committed.offset.0).max(0));
+        for (partition, lag) in lags {
+            table.outcome(lag, |lag| {
                 let TopicPartition { topic, partition, .. } = &partition;
-                let offset = committed.offset.0.into();
                 [
                     group.as_str().into(),
                     topic.as_str().into(),
                     partition.0.into(),
-                    offset,
-                    end.into(),
-                    lag.into(),
+                    lag.offset.map(|offset| offset.0).into(),
+                    lag.end.map(|end| end.0).into(),
+                    lag.lag.into(),
                 ]
             });
         }
     }
     Ok(table)
-}
-
-/// The offsets of a share group; false if there are none, such as of a cluster without share
-/// groups.
-async fn shared(admin: &Admin, group: &GroupId, table: &mut Table) -> Outcome<bool> {
-    let found = match only(admin.list_share_group_offsets([group.clone()]).await) {
-        Ok(found) => found,
-        Err(error) if error.kind() == ErrorKind::Unsupported || error.code().is_some() => {
-            return Ok(false);
-        }
-        Err(error) => return Err(Stop::failure(error)),
-    };
-    let is_share = !found.is_empty();
-    for (partition, offset) in found {
-        table.outcome(offset, |offset| {
-            let TopicPartition { topic, partition, .. } = &partition;
-            let (start, lag) = (offset.start.map(|start| start.0), offset.lag);
-            let end = start.zip(lag).map(|(start, lag)| start.saturating_add(lag));
-            [
-                group.as_str().into(),
-                topic.as_str().into(),
-                partition.0.into(),
-                start.into(),
-                end.into(),
-                lag.into(),
-            ]
-        });
-    }
-    Ok(is_share)
 }
 
 /// The group, and what else is named.

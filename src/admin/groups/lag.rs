@@ -1,0 +1,83 @@
+//! How far groups are behind.
+
+use std::collections::BTreeMap;
+
+use super::super::{Admin, OffsetSpec, Outcomes};
+use crate::error::{Error, ErrorKind, Result};
+use crate::ids::{GroupId, Offset, TopicPartition};
+
+/// How far a group is behind in a partition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct GroupLag {
+    /// The offset that the group has committed, or, of a share group, the first that is not fully
+    /// processed; `None` if a share group has not begun.
+    pub offset: Option<Offset>,
+    /// The offset of the next record to be written.
+    pub end: Option<Offset>,
+    /// The number of records still to be processed, as far as offsets tell: compaction and
+    /// transactions leave gaps between them. `None` where the cluster does not say.
+    pub lag: Option<i64>,
+}
+
+impl Admin {
+    /// Returns how far a group of any type is behind, in each partition that it has offsets of. A
+    /// group that does not exist has none.
+    ///
+    /// The offsets of a consumer group and the ends of the partitions are asked for one after the
+    /// other, so a group that consumes meanwhile is behind by less.
+    ///
+    /// # Errors
+    /// Those of [`Admin::list_group_offsets`] and [`Admin::list_share_group_offsets`] for the group;
+    /// for a partition those, or why its end is not known.
+    pub async fn list_group_lag(
+        &self,
+        group: impl Into<GroupId>,
+    ) -> Result<Outcomes<TopicPartition, GroupLag>> {
+        let group = group.into();
+        let committed = only(self.list_group_offsets([group.clone()]).await)?;
+        if committed.is_empty() {
+            return self.share_group_lag(group).await;
+        }
+        let partitions = committed.keys().map(|partition| (partition.clone(), OffsetSpec::Latest));
+        let mut ends = self.list_offsets(partitions).await;
+        let lags = committed.into_iter().map(|(partition, committed)| {
+            let end = ends.remove(&partition).map(|end| end.map(|end| end.offset)).transpose();
+            let lag = committed.and_then(|committed| {
+                let end = end?.flatten();
+                let behind = |end: Offset| end.0.saturating_sub(committed.offset.0).max(0);
+                Ok(GroupLag { offset: Some(committed.offset), end, lag: end.map(behind) })
+            });
+            (partition, lag)
+        });
+        Ok(lags.collect())
+    }
+
+    async fn share_group_lag(&self, group: GroupId) -> Result<Outcomes<TopicPartition, GroupLag>> {
+        let found = match only(self.list_share_group_offsets([group]).await) {
+            Ok(found) => found,
+            // It is of another type, or the cluster has no such groups.
+            Err(error) if error.kind() == ErrorKind::Unsupported || error.code().is_some() => {
+                return Ok(BTreeMap::new());
+            }
+            Err(error) => return Err(error),
+        };
+        let lag = found.into_iter().map(|(partition, offset)| {
+            let lag = offset.map(|offset| GroupLag {
+                offset: offset.start,
+                end: offset.start.zip(offset.lag).map(|(start, lag)| start.advance(lag)),
+                lag: offset.lag,
+            });
+            (partition, lag)
+        });
+        Ok(lag.collect())
+    }
+}
+
+/// The outcome of the one thing that was asked for.
+fn only<K: Ord, T>(mut outcomes: Outcomes<K, T>) -> Result<T> {
+    outcomes.pop_first().map_or_else(
+        || Err(Error::new(ErrorKind::Protocol, "the coordinator has left the group out")),
+        |(_, outcome)| outcome,
+    )
+}
