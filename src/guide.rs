@@ -10,6 +10,7 @@
 //! - [`observability`]: metrics, spans and trace context, with a dashboard
 //! - [`client_telemetry`]: metrics pushed to the brokers (KIP-714)
 //! - [`performance`]: where the time goes, and how it is measured
+//! - [`from_rdkafka`]: the calls of rdkafka beside those here, and what differs
 
 // A page and the repository name each other by paths between files; here the modules take their
 // place, as the first definition of a link counts.
@@ -64,4 +65,13 @@ pub mod client_telemetry {
 /// Where the time goes.
 pub mod performance {
     #![doc = include_str!("../docs/performance.md")]
+}
+
+pub mod from_rdkafka {
+    //! For those who come from rdkafka.
+    //!
+    //! [guide to observability]: super::observability
+    //! [a task for each partition]: super::reading#a-task-for-each-partition
+    //!
+    #![doc = include_str!("../docs/from-rdkafka.md")]
 }
