@@ -10,7 +10,8 @@
 //! - [`observability`]: metrics, spans and trace context, with a dashboard
 //! - [`client_telemetry`]: metrics pushed to the brokers (KIP-714)
 //! - [`performance`]: where the time goes, and how it is measured
-//! - [`from_rdkafka`]: the calls of rdkafka beside those here, and what differs
+//! - [`from_rdkafka`], [`from_java`]: the calls of another client beside those here, and what
+//!   differs
 
 // A page and the repository name each other by paths between files; here the modules take their
 // place, as the first definition of a link counts.
@@ -74,4 +75,16 @@ pub mod from_rdkafka {
     //! [a task for each partition]: super::reading#a-task-for-each-partition
     //!
     #![doc = include_str!("../docs/from-rdkafka.md")]
+}
+
+pub mod from_java {
+    //! For those who come from Java's clients.
+    //!
+    //! [guide to administration]: super::admin
+    //! [guide to observability]: super::observability
+    //! [guide to reading]: super::reading
+    //! [guide to records of your own types]: super::typed_records
+    //! [guide to share groups]: super::share_groups
+    //!
+    #![doc = include_str!("../docs/from-java.md")]
 }
