@@ -10,8 +10,8 @@
 //! - [`observability`]: metrics, spans and trace context, with a dashboard
 //! - [`client_telemetry`]: metrics pushed to the brokers (KIP-714)
 //! - [`performance`]: where the time goes, and how it is measured
-//! - [`from_rdkafka`], [`from_java`]: the calls of another client beside those here, and what
-//!   differs
+//! - [`from_rdkafka`], [`from_java`], [`from_franz_go`]: the calls of another client beside those
+//!   here, and what differs
 
 // A page and the repository name each other by paths between files; here the modules take their
 // place, as the first definition of a link counts.
@@ -87,4 +87,15 @@ pub mod from_java {
     //! [guide to share groups]: super::share_groups
     //!
     #![doc = include_str!("../docs/from-java.md")]
+}
+
+pub mod from_franz_go {
+    //! For those who come from franz-go.
+    //!
+    //! [guide to administration]: super::admin
+    //! [guide to observability]: super::observability
+    //! [guide to records of your own types]: super::typed_records
+    //! [guide to share groups]: super::share_groups
+    //!
+    #![doc = include_str!("../docs/from-franz-go.md")]
 }
