@@ -40,7 +40,10 @@ fn seen(told: impl Debug) {
 const SOON: Duration = Duration::from_secs(1);
 
 fn client(client: Client) {
-    spawn(client.close(SOON));
+    spawn(async move {
+        seen(client.connect(SOON).await);
+        client.close(SOON).await
+    });
 }
 
 fn share_consumer(mut consumer: ShareConsumer, partition: TopicPartition) {
@@ -266,6 +269,7 @@ fn admin_of_groups(admin: Admin, things: Things) {
         seen(admin.describe_share_groups(name()).await);
         seen(admin.describe_streams_groups(name()).await);
         seen(admin.list_group_offsets(name()).await);
+        seen(admin.list_group_lag("g").await);
         seen(
             admin
                 .alter_group_offsets(

@@ -77,6 +77,21 @@ async fn a_leader_that_moves_in_the_middle_is_followed() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn how_far_a_group_is_behind_is_told_of_each_partition() {
+    let embedded = brokers(1).await;
+    let admin = admin(&embedded);
+    assert_eq!(admin.list_group_lag("g").await.unwrap(), BTreeMap::new(), "nobody's");
+    for value in 0..9 {
+        embedded.append("t", 0, &[(None, Some(&[value]))]).unwrap();
+    }
+    commit(&admin, &["g".to_owned()]).await;
+    let lags = admin.list_group_lag("g").await.unwrap();
+    let (partition, lag) = lags.into_iter().next().unwrap();
+    let expected = GroupLag { offset: Some(Offset(7)), end: Some(Offset(9)), lag: Some(2) };
+    assert_eq!((partition, lag.unwrap()), (TopicPartition::new("t", 0), expected));
+}
+
+#[tokio::test(start_paused = true)]
 async fn groups_are_found_together_and_asked_for_together() {
     let embedded = brokers(1).await;
     let (first, groups) = (admin(&embedded), groups(12));

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::super::{Admin, OffsetSpec, Outcomes};
+use super::share::ShareOffset;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ids::{GroupId, Offset, TopicPartition};
 
@@ -62,11 +63,23 @@ impl Admin {
             }
             Err(error) => return Err(error),
         };
+        // Brokers of 4.2 may not tell the lag of a partition that nobody has read yet.
+        let silent = found.iter().filter(|(_, offset)| {
+            offset.as_ref().is_ok_and(|offset| offset.start.is_some() && offset.lag.is_none())
+        });
+        let silent = silent.map(|(partition, _)| (partition.clone(), OffsetSpec::Latest));
+        let silent: Vec<_> = silent.collect();
+        let mut ends = self.list_offsets(silent).await;
         let lag = found.into_iter().map(|(partition, offset)| {
-            let lag = offset.map(|offset| GroupLag {
-                offset: offset.start,
-                end: offset.start.zip(offset.lag).map(|(start, lag)| start.advance(lag)),
-                lag: offset.lag,
+            let end = ends.remove(&partition);
+            let lag = offset.and_then(|ShareOffset { start, lag, .. }| {
+                let end = match end {
+                    Some(end) => end?.offset,
+                    None => start.zip(lag).map(|(start, lag)| start.advance(lag)),
+                };
+                let behind =
+                    start.zip(end).map(|(start, end)| end.0.saturating_sub(start.0).max(0));
+                Ok(GroupLag { offset: start, end, lag: lag.or(behind) })
             });
             (partition, lag)
         });
