@@ -80,7 +80,7 @@ async fn a_leader_that_moves_in_the_middle_is_followed() {
 async fn how_far_a_group_is_behind_is_told_of_each_partition() {
     let embedded = brokers(1).await;
     let admin = admin(&embedded);
-    assert_eq!(admin.list_group_lag("g").await.unwrap(), BTreeMap::new(), "nobody's");
+    assert!(admin.list_group_lag("g").await.unwrap().is_empty(), "nobody's");
     for value in 0..9 {
         embedded.append("t", 0, &[(None, Some(&[value]))]).unwrap();
     }
