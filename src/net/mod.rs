@@ -8,6 +8,8 @@ mod features;
 #[cfg(any(feature = "oidc", feature = "tls"))]
 mod files;
 mod handshake;
+#[cfg(feature = "oidc")]
+mod http;
 #[cfg(test)]
 mod in_memory;
 mod incoming;

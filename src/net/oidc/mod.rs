@@ -4,27 +4,27 @@
 mod assertion;
 
 use std::fmt;
+#[cfg(feature = "tls")]
+use std::sync::Arc;
 use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
-use http_body_util::{BodyExt, Full};
-use hyper::body::{Bytes, Incoming};
+use http_body_util::Full;
+use hyper::body::Bytes;
 use hyper::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST, HeaderValue};
 use hyper::{Request, StatusCode, Uri};
-use hyper_util::rt::TokioIo;
-use serde_json::{Map, Value};
+use serde_json::Value;
 use tracing::{debug, warn};
-use zeroize::{Zeroize, Zeroizing};
+use zeroize::Zeroizing;
 
 use self::assertion::assertion;
-use super::connector::{Connector, Io, TcpConnector};
+use super::connector::Io;
+use super::http::{self, HttpFailure, HttpPeer, WipedJson, url_encoded};
 #[cfg(feature = "tls")]
 use super::tls::Tls;
 use crate::boxed::BoxFuture;
-use crate::config::{
-    Assertion, BrokerAddress, Grant, OidcConfig, SaslError, Secret, Token, TokenSource,
-};
+use crate::config::{Assertion, Grant, OidcConfig, SaslError, Secret, Token, TokenSource};
 use crate::error::{Error, ErrorKind, Result};
 use crate::ids::Timestamp;
 use crate::runtime;
@@ -33,34 +33,16 @@ use crate::shown::shown;
 /// An answer with a token is far shorter.
 const LONGEST_ANSWER: usize = 256 * 1024;
 
-/// So are its headers (hyper's least is 8 KiB).
-const LONGEST_HEADERS: usize = 64 * 1024;
-
 /// An endpoint as one client asks it.
 pub(super) struct Oidc {
     config: OidcConfig,
-    address: BrokerAddress,
+    peer: HttpPeer,
     uri: Uri,
-    #[cfg(feature = "tls")]
-    tls: Option<Tls>,
 }
 
 impl fmt::Debug for Oidc {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Oidc").field("config", &self.config).finish_non_exhaustive()
-    }
-}
-
-/// An answer, whose texts are overwritten when it is dropped: beside the token it may hold others.
-struct Wiped(Value);
-
-impl Drop for Wiped {
-    fn drop(&mut self) {
-        for value in self.0.as_object_mut().into_iter().flat_map(Map::values_mut) {
-            if let Value::String(text) = value {
-                text.zeroize();
-            }
-        }
     }
 }
 
@@ -104,21 +86,13 @@ impl Oidc {
                  give sasl.oauthbearer.token.endpoint.url as https"
             );
         }
-        let host = authority.host().trim_start_matches('[').trim_end_matches(']');
-        let address = BrokerAddress::new(
-            host,
-            authority.port_u16().unwrap_or(if is_https { 443 } else { 80 }),
-        );
-        Ok(Self {
-            #[cfg(feature = "tls")]
-            tls: match is_https {
-                true => Some(Tls::new(config.tls.clone())?),
-                false => None,
-            },
-            config,
-            address,
-            uri,
-        })
+        let peer = HttpPeer::new(authority, is_https);
+        #[cfg(feature = "tls")]
+        let peer = match is_https {
+            true => peer.with_tls(Arc::new(Tls::new(config.tls.clone())?)),
+            false => peer,
+        };
+        Ok(Self { config, peer, uri })
     }
 
     /// Asks until there is an answer, for as long as `sasl.login.retry.backoff.max.ms`, as Java's
@@ -159,7 +133,7 @@ impl Oidc {
         let answer = tokio::time::timeout(limit, self.exchange(io, now)).await;
         let (status, body) =
             answer.map_err(|_| late("answer", "sasl.login.read.timeout.ms", limit))??;
-        let mut body = Wiped(serde_json::from_slice(&body).unwrap_or(Value::Null));
+        let mut body = WipedJson::parse(&body);
         if status != StatusCode::OK {
             return Err(self.refusal(status, &body.0));
         }
@@ -172,27 +146,23 @@ impl Oidc {
     }
 
     async fn connect(&self, limit: Duration) -> Result<Box<dyn Io>, TokenFailure> {
-        let tcp = TcpConnector::new();
-        let io = tcp.connect(&self.address, runtime::now() + limit).await.map_err(|error| {
-            let message =
-                format!("cannot connect to the token endpoint {}: {error}", self.endpoint());
-            TokenFailure::Passing(Error::new(ErrorKind::Connect, message))
-        })?;
-        #[cfg(feature = "tls")]
-        if let Some(tls) = &self.tls {
-            return tls.handshake(io, self.address.host()).await.map_err(|error| {
+        self.peer.connect(runtime::now() + limit).await.map_err(|failure| match failure {
+            HttpFailure::Tcp(error) => {
+                let message =
+                    format!("cannot connect to the token endpoint {}: {error}", self.endpoint());
+                TokenFailure::Passing(Error::new(ErrorKind::Connect, message))
+            }
+            HttpFailure::Tls(error) => {
                 let error = error.with_context(format_args!(
                     "the token endpoint {} (https.ca.location is its trust)",
                     self.endpoint()
                 ));
-                if error.is_retriable() {
-                    TokenFailure::Passing(error)
-                } else {
-                    TokenFailure::Lasting(error)
+                match error.is_retriable() {
+                    true => TokenFailure::Passing(error),
+                    false => TokenFailure::Lasting(error),
                 }
-            });
-        }
-        Ok(io)
+            }
+        })
     }
 
     async fn exchange(
@@ -200,29 +170,11 @@ impl Oidc {
         io: Box<dyn Io>,
         now: Timestamp,
     ) -> Result<(StatusCode, Zeroizing<Vec<u8>>), TokenFailure> {
-        let lost = |error: &dyn fmt::Display| {
+        let request = self.request(now)?;
+        http::exchange(io, request, LONGEST_ANSWER).await.map_err(|error| {
             let message = format!("the token endpoint {} did not answer: {error}", self.endpoint());
             TokenFailure::Passing(Error::new(ErrorKind::Connect, message))
-        };
-        let mut http = hyper::client::conn::http1::Builder::new();
-        let (mut sender, connection) = http
-            .max_buf_size(LONGEST_HEADERS)
-            .handshake(TokioIo::new(io))
-            .await
-            .map_err(|error| lost(&error))?;
-        let request = self.request(now)?;
-        let answered = async {
-            let answer = sender.send_request(request).await.map_err(|error| lost(&error))?;
-            let status = answer.status();
-            Ok((status, read(answer.into_body()).await.map_err(|error| lost(&error))?))
-        };
-        // The connection moves the bytes; when it ends first, the sender says why.
-        tokio::pin!(answered, connection);
-        tokio::select! {
-            biased;
-            answer = &mut answered => answer,
-            _ = &mut connection => answered.await,
-        }
+        })
     }
 
     fn request(&self, now: Timestamp) -> Result<Request<Full<Bytes>>, TokenFailure> {
@@ -356,7 +308,12 @@ impl Oidc {
 
     /// Where it is, without the query, which may hold a secret.
     fn endpoint(&self) -> String {
-        format!("{}://{}{}", self.uri.scheme_str().unwrap_or("http"), self.address, self.uri.path())
+        format!(
+            "{}://{}{}",
+            self.uri.scheme_str().unwrap_or("http"),
+            self.peer.address(),
+            self.uri.path()
+        )
     }
 }
 
@@ -373,41 +330,11 @@ impl From<TokenFailure> for SaslError {
     }
 }
 
-/// A whole body. Each piece is copied: it holds on to a buffer, which may be thousands of times as
-/// large.
-async fn read(mut body: Incoming) -> Result<Zeroizing<Vec<u8>>, SaslError> {
-    // As long as it can become, so that no copy of a token is left behind by growing.
-    let mut whole = Zeroizing::new(Vec::with_capacity(LONGEST_ANSWER));
-    while let Some(frame) = body.frame().await {
-        let Ok(piece) = frame?.into_data() else { continue };
-        if whole.len() + piece.len() > LONGEST_ANSWER {
-            return Err(format!("its answer has more than {LONGEST_ANSWER} bytes").into());
-        }
-        whole.extend_from_slice(&piece);
-    }
-    Ok(whole)
-}
-
 /// When a JWT expires, in milliseconds; `None` if it is none or does not say.
 fn expiry(token: &str) -> Option<i64> {
     let claims = URL_SAFE_NO_PAD.decode(token.split('.').nth(1)?).ok()?;
     let claims: Value = serde_json::from_slice(&claims).ok()?;
     claims.get("exp")?.as_i64()?.checked_mul(1000)
-}
-
-/// As `application/x-www-form-urlencoded` has it.
-fn url_encoded(text: &str) -> String {
-    let mut encoded = String::new();
-    for byte in text.bytes() {
-        match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'*' => {
-                encoded.push(char::from(byte))
-            }
-            b' ' => encoded.push('+'),
-            other => encoded.push_str(&format!("%{other:02X}")),
-        }
-    }
-    encoded
 }
 
 #[cfg(test)]
