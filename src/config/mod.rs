@@ -49,6 +49,11 @@ pub use token_refresh::TokenRefresh;
 pub(crate) use assertion::PASSPHRASE as ASSERTION_PASSPHRASE;
 #[cfg(feature = "oidc")]
 pub(crate) use assertion::{AssertionKey, FILE as ASSERTION_FILE};
+#[cfg(feature = "aws-msk-iam")]
+pub(crate) use aws::{
+    AwsChain, AwsChainCredentials, AwsChainStart, AwsCredentialsOrigin, AwsHanded, AwsRole,
+    of_variables,
+};
 pub(crate) use iso8601::parse_duration;
 pub(crate) use keys::HandleKind;
 #[cfg(test)]

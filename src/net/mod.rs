@@ -2,13 +2,15 @@
 //! partition or group.
 
 mod address_map;
+#[cfg(feature = "aws-msk-iam")]
+mod aws;
 mod connection;
 mod connector;
 mod features;
 #[cfg(any(feature = "oidc", feature = "tls"))]
 mod files;
 mod handshake;
-#[cfg(feature = "oidc")]
+#[cfg(any(feature = "aws-msk-iam", feature = "oidc"))]
 mod http;
 #[cfg(test)]
 mod in_memory;

@@ -4,19 +4,19 @@
 //! The words are those of AWS's library for Java, aws-msk-iam-auth: version 2020_10_22, good for 15
 //! minutes.
 
-use hmac::{Hmac, KeyInit, Mac};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use zeroize::{Zeroize, Zeroizing};
 
+use super::super::aws::{self, ALGORITHM, KeptCredentials, hex, signature, stamp};
 use super::wrong;
 use crate::boxed::BoxFuture;
 use crate::config::{
-    AwsCredentials, AwsMskIam, SaslContext, SaslError, SaslMechanism, SaslSession,
+    AwsCredentials, AwsCredentialsOrigin, AwsMskIam, SaslContext, SaslError, SaslMechanism,
+    SaslSession,
 };
 use crate::ids::Timestamp;
 
-const ALGORITHM: &str = "AWS4-HMAC-SHA256";
 const ACTION: &str = "kafka-cluster:Connect";
 const SERVICE: &str = "kafka-cluster";
 const SECONDS: &str = "900";
@@ -46,16 +46,24 @@ impl SaslMechanism for AwsMskIam {
                     context.host
                 ))
             })?;
-            let credentials = self.provider.credentials().await?;
+            let (credentials, kept) = match &self.credentials {
+                AwsCredentialsOrigin::Provider(provider) => (provider.credentials().await?, None),
+                AwsCredentialsOrigin::Chain(chain) => {
+                    aws::credentials(chain, &region, context.now).await?
+                }
+            };
             let message = payload(&host, &region, &credentials, context.now);
-            Ok(Box::new(AwsMskIamSession { message: Some(message) }) as Box<dyn SaslSession>)
+            let session = AwsMskIamSession { message: Some(message), kept };
+            Ok(Box::new(session) as Box<dyn SaslSession>)
         })
     }
 }
 
-/// `None` once it was said.
 struct AwsMskIamSession {
+    /// `None` once it was said.
     message: Option<Zeroizing<Vec<u8>>>,
+    /// `None` if the credentials are new, so that no others are to be had.
+    kept: Option<KeptCredentials>,
 }
 
 impl SaslSession for AwsMskIamSession {
@@ -67,6 +75,16 @@ impl SaslSession for AwsMskIamSession {
                 Err(wrong("the broker took the signature without a word"))
             }
             None => Ok(None),
+        }
+    }
+
+    fn handle_refusal(&mut self) -> bool {
+        match self.kept.take() {
+            Some(kept) => {
+                kept.forget();
+                true
+            }
+            None => false,
         }
     }
 
@@ -141,31 +159,6 @@ fn payload(
     written
 }
 
-/// Signature Version 4 of a canonical request.
-fn signature(secret: &str, stamp: &str, region: &str, service: &str, request: &str) -> String {
-    let date = stamp.split('T').next().unwrap_or_default();
-    let mut key = Zeroizing::new(format!("AWS4{secret}").into_bytes());
-    for word in [date, region, service, "aws4_request"] {
-        key = mac(&key, word);
-    }
-    let hash = hex(&Sha256::digest(request.as_bytes()));
-    hex(&mac(
-        &key,
-        &format!("{ALGORITHM}\n{stamp}\n{date}/{region}/{service}/aws4_request\n{hash}"),
-    ))
-}
-
-fn mac(key: &[u8], text: &str) -> Zeroizing<Vec<u8>> {
-    let mut mac =
-        <Hmac<Sha256> as KeyInit>::new_from_slice(key).expect("a key of HMAC may have any length");
-    mac.update(text.as_bytes());
-    Zeroizing::new(mac.finalize().into_bytes().to_vec())
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
 /// RFC 3986.
 fn percent_encode(text: &str, to: &mut String) {
     for byte in text.bytes() {
@@ -178,42 +171,14 @@ fn percent_encode(text: &str, to: &mut String) {
     }
 }
 
-/// `20210315T123456Z`; days become a date by the proleptic Gregorian calendar, whose eras are 400
-/// years.
-fn stamp(now: Timestamp) -> String {
-    let seconds = now.0.div_euclid(1000);
-    let (days, second) = (seconds.div_euclid(86_400) + 719_468, seconds.rem_euclid(86_400));
-    let (era, day) = (days.div_euclid(146_097), days.rem_euclid(146_097));
-    let year = (day - day / 1460 + day / 36_524 - day / 146_096) / 365;
-    let day = day - (365 * year + year / 4 - year / 100);
-    // Years begin in March.
-    let month = (5 * day + 2) / 153;
-    let day = day - (153 * month + 2) / 5 + 1;
-    let month = if month < 10 { month + 3 } else { month - 9 };
-    let year = year + era * 400 + i64::from(month <= 2);
-    format!(
-        "{year:04}{month:02}{day:02}T{:02}{:02}{:02}Z",
-        second / 3600,
-        second / 60 % 60,
-        second % 60
-    )
-}
-
 #[cfg(test)]
 mod tests {
+    use std::sync::{Arc, Mutex};
+
     use super::*;
+    use crate::config::{AwsChainCredentials, AwsHanded};
 
     const HOST: &str = "b-1.demo.abc123.c2.kafka.eu-west-1.amazonaws.com";
-
-    #[test]
-    fn the_signature_of_aws_s_own_example_is_reproduced() {
-        // Amazon S3, "Authenticating Requests: Using Query Parameters".
-        let request = "GET\n/test.txt\nX-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=AKIAIOSFODNN7EXAMPLE%2F20130524%2Fus-east-1%2Fs3%2Faws4_request&X-Amz-Date=20130524T000000Z&X-Amz-Expires=86400&X-Amz-SignedHeaders=host\n\
-                       host:examplebucket.s3.amazonaws.com\n\nhost\nUNSIGNED-PAYLOAD";
-        let secret = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
-        let found = signature(secret, "20130524T000000Z", "us-east-1", "s3", request);
-        assert_eq!(found, "aeeed9bbccd4d02ee5c0109b86d86835f995330da4c265957d157751f604d404");
-    }
 
     #[tokio::test]
     async fn the_payload_is_that_of_aws_msk_iam_auth() {
@@ -260,6 +225,44 @@ mod tests {
         assert!(!format!("{mechanism:?}").contains("EXAMPLEKEY"));
     }
 
+    /// Keeps what it gives from the second time on.
+    #[derive(Debug, Default)]
+    struct Keeping(Mutex<Vec<String>>);
+
+    impl AwsChainCredentials for Keeping {
+        fn credentials<'a>(
+            &'a self,
+            region: &'a str,
+            _: Timestamp,
+        ) -> BoxFuture<'a, Result<AwsHanded, SaslError>> {
+            let mut heard = self.0.lock().expect("not poisoned");
+            heard.push(region.to_owned());
+            let credentials = AwsCredentials::new("AKIDEXAMPLE", "hunter2");
+            let handed = AwsHanded { credentials, is_kept: heard.len() > 1 };
+            Box::pin(std::future::ready(Ok(handed)))
+        }
+
+        fn forget(&self, access_key_id: &str) {
+            self.0.lock().expect("not poisoned").push(format!("forget {access_key_id}"));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_refusal_is_followed_by_another_exchange_only_if_the_credentials_were_kept() {
+        let keeping = Arc::new(Keeping::default());
+        let mechanism = AwsMskIam::default_chain();
+        let AwsCredentialsOrigin::Chain(chain) = &mechanism.credentials else { panic!("a chain") };
+        assert!(chain.asking.set(keeping.clone()).is_ok());
+        let context = SaslContext { host: HOST, port: 9098, now: Timestamp(0), nonce: [0; 24] };
+        let mut first = mechanism.start(context).await.expect("credentials");
+        assert!(!first.handle_refusal(), "there are no newer ones");
+        let mut second = mechanism.clone().start(context).await.expect("credentials");
+        assert!(second.handle_refusal());
+        assert!(!second.handle_refusal(), "once");
+        let heard = keeping.0.lock().expect("not poisoned");
+        assert_eq!(*heard, ["eu-west-1", "eu-west-1", "forget AKIDEXAMPLE"]);
+    }
+
     #[test]
     fn the_region_is_in_the_name_of_the_broker() {
         for (host, region) in [
@@ -269,18 +272,6 @@ mod tests {
             ("localhost", None),
         ] {
             assert_eq!(region_of(host), region);
-        }
-    }
-
-    #[test]
-    fn dates_are_those_of_the_calendar() {
-        for (seconds, text) in [
-            (0, "19700101T000000Z"),
-            (951_782_400, "20000229T000000Z"),
-            (1_369_353_600, "20130524T000000Z"),
-            (4_107_542_399, "21000228T235959Z"),
-        ] {
-            assert_eq!(stamp(Timestamp(seconds * 1000)), text);
         }
     }
 }
