@@ -216,6 +216,9 @@ impl Client {
     }
 }
 
+#[cfg(all(test, feature = "tls"))]
+mod vendors;
+
 #[cfg(test)]
 mod tests {
     use std::time::Duration;

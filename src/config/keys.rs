@@ -339,7 +339,8 @@ const KEYS: &[Key] = &[
     only("enable.ssl.certificate.verification", C, "true", "a certificate that nobody vouches for proves nothing"),
     setting("https.ca.location", C),
     setting("https.ca.pem", C).secret(),
-    foreign("sasl.client.callback.handler.class", C, JVM),
+    // MSK's has nothing to say beside its mechanism.
+    inert("sasl.client.callback.handler.class", C),
     setting("sasl.jaas.config", C).secret(),
     inert("sasl.kerberos.keytab", C),
     inert("sasl.kerberos.kinit.cmd", C),
@@ -393,7 +394,7 @@ const KEYS: &[Key] = &[
     setting("sasl.oauthbearer.jwt.retriever.class", C),
     inert("sasl.oauthbearer.jwt.validator.class", C),
     only("sasl.oauthbearer.metadata.authentication.type", C, "none", "tokens of a cloud's metadata service come from a source of your own: Sasl::oauthbearer"),
-    foreign("sasl.oauthbearer.method", C, "sasl.oauthbearer.token.endpoint.url alone asks for tokens there"),
+    inert("sasl.oauthbearer.method", C),
     setting("sasl.oauthbearer.scope", C),
     inert("sasl.oauthbearer.scope.claim.name", C),
     inert("sasl.oauthbearer.sub.claim.name", C),
