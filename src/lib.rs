@@ -55,6 +55,8 @@ pub use config::{
 };
 #[cfg(feature = "aws-msk-iam")]
 pub use config::{AwsCredentials, AwsCredentialsProvider, AwsMskIam};
+#[cfg(feature = "oidc")]
+pub use config::{AzureImds, GoogleMetadata};
 pub use consumer::{
     AssignmentStrategy, AutoOffsetReset, BatchIter, BatchRecord, CloseOptions, Consumer,
     ConsumerConfig, ConsumerHandle, ConsumerMembership, ConsumerRecord, GroupMember,

@@ -62,11 +62,13 @@ pub(crate) struct Key {
     /// Blanks at the ends of its value belong to it, as in librdkafka, whose name it is; Java cuts
     /// them off those of its own.
     pub(crate) is_exact: bool,
+    /// What to do instead of a value that a setting ignores with a warning; empty if it ignores none.
+    pub(crate) instead: &'static str,
 }
 
 impl Key {
     const fn new(name: &'static str, kinds: HandleKinds, role: Role) -> Self {
-        Self { name, kinds, role, is_secret: false, is_exact: false }
+        Self { name, kinds, role, is_secret: false, is_exact: false, instead: "" }
     }
 
     const fn secret(self) -> Self {
@@ -75,6 +77,10 @@ impl Key {
 
     const fn exact(self) -> Self {
         Self { is_exact: true, ..self }
+    }
+
+    const fn instead(self, instead: &'static str) -> Self {
+        Self { instead, ..self }
     }
 }
 
@@ -349,7 +355,7 @@ const KEYS: &[Key] = &[
     inert("sasl.kerberos.service.name", C),
     inert("sasl.kerberos.ticket.renew.jitter", C),
     inert("sasl.kerberos.ticket.renew.window.factor", C),
-    foreign("sasl.login.callback.handler.class", C, "Sasl::oauthbearer takes a source of tokens; AWS_MSK_IAM needs none"),
+    setting("sasl.login.callback.handler.class", C).instead("Java's own and Google's GcpLoginCallbackHandler are known; else Sasl::oauthbearer takes a source of tokens; AWS_MSK_IAM needs none"),
     inert("sasl.login.class", C),
     setting("sasl.login.connect.timeout.ms", C),
     setting("sasl.login.read.timeout.ms", C),
@@ -381,7 +387,7 @@ const KEYS: &[Key] = &[
     alias("sasl.oauthbearer.client.id", C, "sasl.oauthbearer.client.credentials.client.id"),
     alias("sasl.oauthbearer.client.secret", C, "sasl.oauthbearer.client.credentials.client.secret").secret(),
     inert("sasl.oauthbearer.clock.skew.seconds", C),
-    foreign("sasl.oauthbearer.config", C, "unsecured tokens come from a source of your own: Sasl::oauthbearer"),
+    setting("sasl.oauthbearer.config", C).instead("it is query=... for azure_imds; unsecured tokens come from a source of your own: Sasl::oauthbearer"),
     inert("sasl.oauthbearer.expected.audience", C),
     inert("sasl.oauthbearer.expected.issuer", C),
     setting("sasl.oauthbearer.extensions", C),
@@ -393,7 +399,7 @@ const KEYS: &[Key] = &[
     inert("sasl.oauthbearer.jwks.endpoint.url", C),
     setting("sasl.oauthbearer.jwt.retriever.class", C),
     inert("sasl.oauthbearer.jwt.validator.class", C),
-    only("sasl.oauthbearer.metadata.authentication.type", C, "none", "tokens of a cloud's metadata service come from a source of your own: Sasl::oauthbearer"),
+    setting("sasl.oauthbearer.metadata.authentication.type", C),
     inert("sasl.oauthbearer.method", C),
     setting("sasl.oauthbearer.scope", C),
     inert("sasl.oauthbearer.scope.claim.name", C),
@@ -489,6 +495,7 @@ pub(crate) fn assert_every_setting_is_read(
         "sasl.mechanism",
         "sasl.password",
         "sasl.username",
+        "sasl.login.callback.handler.class",
         "sasl.login.connect.timeout.ms",
         "sasl.login.read.timeout.ms",
         "sasl.login.retry.backoff.max.ms",
@@ -507,10 +514,12 @@ pub(crate) fn assert_every_setting_is_read(
         "sasl.oauthbearer.assertion.template.file",
         "sasl.oauthbearer.client.credentials.client.id",
         "sasl.oauthbearer.client.credentials.client.secret",
+        "sasl.oauthbearer.config",
         "sasl.oauthbearer.extensions",
         "sasl.oauthbearer.grant.type",
         "sasl.oauthbearer.header.urlencode",
         "sasl.oauthbearer.jwt.retriever.class",
+        "sasl.oauthbearer.metadata.authentication.type",
         "sasl.oauthbearer.scope",
         "sasl.oauthbearer.token.endpoint.url",
         "https.ca.location",

@@ -16,6 +16,7 @@ mod assertion;
 #[cfg(feature = "aws-msk-iam")]
 mod aws;
 mod client;
+mod cloud;
 mod iso8601;
 mod jaas;
 mod keys;
@@ -37,6 +38,8 @@ pub use assertion::{Assertion, AssertionAlgorithm, AssertionSigner};
 #[cfg(feature = "aws-msk-iam")]
 pub use aws::{AwsCredentials, AwsCredentialsProvider, AwsMskIam};
 pub use client::{ClientConfig, MetadataRecoveryStrategy};
+#[cfg(feature = "oidc")]
+pub use cloud::{AzureImds, GoogleMetadata};
 pub use oauth::{OidcConfig, Token, TokenSource};
 pub use properties::Properties;
 pub use sasl::{Sasl, SaslContext, SaslError, SaslMechanism, SaslSession, SaslWork};
@@ -70,7 +73,7 @@ pub(crate) use keys::edit_distance;
 pub(crate) use keys::{secrets, settings_ending};
 #[cfg(feature = "oidc")]
 pub(crate) use oauth::Grant;
-pub(crate) use oauth::{TokenOrigin, UnsecuredToken};
+pub(crate) use oauth::{EndpointUrl, TokenOrigin, UnsecuredToken};
 #[cfg(feature = "scram")]
 pub(crate) use sasl::ScramHash;
 pub(crate) use sasl::{Credentials, Mechanism};

@@ -303,6 +303,9 @@ impl TokenOrigin {
                 extensions,
             }));
         }
+        if let Some(origin) = cloud::from_settings(settings, &extensions)? {
+            return Ok(origin);
+        }
         let EndpointUrl(url) =
             settings.read("sasl.oauthbearer.token.endpoint.url")?.ok_or_else(|| {
                 Error::config(

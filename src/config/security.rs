@@ -78,6 +78,7 @@ pub(crate) struct SecurityConfig {
 impl SecurityConfig {
     pub(super) fn from_settings(settings: &Settings<'_>) -> Result<Self> {
         let protocol = settings.read("security.protocol")?.unwrap_or_default();
+        cloud::warn_of_ignored(settings)?;
         let tls = TlsConfig::from_settings(settings)?;
         // As in Java, a mechanism has no say without SASL, be it one that this library lacks.
         let sasl = if SecurityProtocol::has_sasl(protocol) {

@@ -1,5 +1,5 @@
-//! One request of HTTP, bounded in size: to the endpoint of tokens, and to those of AWS that give
-//! credentials.
+//! One request of HTTP, bounded in size: to the endpoint of tokens, to those of AWS that give
+//! credentials, and to the metadata services of other clouds.
 //!
 //! It is no client of HTTP: no redirect is followed, no proxy asked, and each request has a
 //! connection of its own. The bound in time is the caller's.
@@ -11,6 +11,7 @@ use std::time::Instant;
 
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Bytes, Incoming};
+use hyper::http::response::Parts;
 use hyper::http::uri::Authority;
 use hyper::{Request, StatusCode};
 use hyper_util::rt::TokioIo;
@@ -110,13 +111,25 @@ pub(super) async fn exchange(
     request: Request<Full<Bytes>>,
     longest: usize,
 ) -> Result<(StatusCode, Zeroizing<Vec<u8>>), SaslError> {
+    let (head, body) = exchange_with_head(io, request, longest).await?;
+    Ok((head.status, body))
+}
+
+/// As [`exchange`], with the headers of the answer.
+///
+/// # Errors
+/// Why there is no answer.
+pub(super) async fn exchange_with_head(
+    io: Box<dyn Io>,
+    request: Request<Full<Bytes>>,
+    longest: usize,
+) -> Result<(Parts, Zeroizing<Vec<u8>>), SaslError> {
     let mut http = hyper::client::conn::http1::Builder::new();
     let (mut sender, connection) =
         http.max_buf_size(LONGEST_HEADERS).handshake(TokioIo::new(io)).await?;
     let answered = async {
-        let answer = sender.send_request(request).await?;
-        let status = answer.status();
-        Ok((status, read(answer.into_body(), longest).await?))
+        let (head, body) = sender.send_request(request).await?.into_parts();
+        Ok((head, read(body, longest).await?))
     };
     // The connection moves the bytes; when it ends first, the sender says why.
     tokio::pin!(answered, connection);

@@ -4,6 +4,8 @@
 mod address_map;
 #[cfg(feature = "aws-msk-iam")]
 mod aws;
+#[cfg(feature = "oidc")]
+mod cloud;
 mod connection;
 mod connector;
 mod features;

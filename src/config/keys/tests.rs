@@ -103,6 +103,9 @@ fn page() -> String {
             .map(|(_, name)| *name)
             .collect();
         let what = match key.role {
+            Role::Setting if !key.instead.is_empty() => {
+                format!("works; another value is ignored with a warning: {}", key.instead)
+            }
             Role::Setting => "works".to_owned(),
             Role::Alias { of, value: AliasValue::Same } => format!("works: another name of `{of}`"),
             Role::Alias { of, value: AliasValue::Times(scale) } => {
