@@ -47,6 +47,8 @@ pub use admin::{Admin, NewTopic};
 pub use boxed::BoxFuture;
 pub use client::{Client, ClientStats};
 pub use cluster::PartitionDescription;
+#[cfg(all(feature = "oidc", feature = "tls"))]
+pub use config::GoogleServiceAccount;
 pub use config::{
     AddressFamily, Assertion, AssertionAlgorithm, AssertionSigner, BrokerAddress, ClientConfig,
     MetadataRecoveryStrategy, OidcConfig, Properties, Sasl, SaslContext, SaslError, SaslMechanism,

@@ -63,6 +63,8 @@ pub struct AssertionSigner {
     pub(crate) audience: Option<String>,
     pub(crate) issuer: Option<String>,
     pub(crate) subject: Option<String>,
+    /// The claim `scope`, which Google wants.
+    pub(crate) scope: Option<String>,
     pub(crate) lifetime: Duration,
     pub(crate) leeway: Duration,
     pub(crate) has_id: bool,
@@ -91,6 +93,7 @@ impl AssertionSigner {
             audience: None,
             issuer: None,
             subject: None,
+            scope: None,
             lifetime: Duration::from_secs(300),
             leeway: Duration::from_secs(60),
             has_id: false,

@@ -1,6 +1,8 @@
 //! Tokens for OAUTHBEARER from the metadata services of clouds: which there are, and how properties
 //! choose them.
 
+#[cfg(all(feature = "oidc", feature = "tls"))]
+use std::path::PathBuf;
 #[cfg(feature = "oidc")]
 use std::sync::Arc;
 
@@ -64,6 +66,26 @@ pub struct AzureImds {
 #[derive(Clone, Debug)]
 pub struct GoogleMetadata {
     pub(crate) endpoint: EndpointUrl,
+}
+
+/// Tokens of a service account of Google Cloud whose key is in a file, in the form that Google Cloud
+/// Managed Service for Apache Kafka takes: for a program that runs elsewhere. Requires the features
+/// `oidc` and `tls`.
+///
+/// The key signs a JWT, for which the `token_uri` in the file gives an access token (RFC 7523). From
+/// properties, `GcpLoginCallbackHandler` selects it in place of [`GoogleMetadata`] if the environment
+/// variable `GOOGLE_APPLICATION_CREDENTIALS` names such a file, as with Google's library.
+///
+/// # Errors
+/// Connecting fails with [`ErrorKind::Config`](crate::ErrorKind::Config) if the file cannot be read
+/// or is no key of a service account; with [`ErrorKind::Connect`](crate::ErrorKind::Connect) if the
+/// endpoint does not answer; and with
+/// [`ErrorKind::Authentication`](crate::ErrorKind::Authentication) if it refuses.
+#[cfg(all(feature = "oidc", feature = "tls"))]
+#[derive(Clone, Debug)]
+pub struct GoogleServiceAccount {
+    pub(crate) key_file: PathBuf,
+    pub(crate) tls: TlsConfig,
 }
 
 #[cfg(feature = "oidc")]
@@ -143,6 +165,38 @@ impl Default for GoogleMetadata {
     }
 }
 
+#[cfg(all(feature = "oidc", feature = "tls"))]
+impl GoogleServiceAccount {
+    /// Uses the key in a file of JSON, as Google Cloud's console writes it. It is read for every
+    /// token, so that a new key needs no restart.
+    pub fn key_file(file: impl Into<PathBuf>) -> Self {
+        Self { key_file: file.into(), tls: TlsConfig::new() }
+    }
+
+    /// Sets the TLS settings for the endpoint; by default, the operating system's certificate
+    /// authorities are trusted. Its cryptography also signs.
+    #[must_use]
+    pub fn tls(mut self, tls: TlsConfig) -> Self {
+        self.tls = tls;
+        self
+    }
+}
+
+/// As Google's default credentials: the key file that the variable names, else the metadata server.
+#[cfg(feature = "oidc")]
+fn google(key_file: Option<std::ffi::OsString>) -> Result<TokenOrigin> {
+    match key_file.filter(|file| !file.is_empty()) {
+        None => Ok(TokenOrigin::Source(Arc::new(GoogleMetadata::new()))),
+        #[cfg(feature = "tls")]
+        Some(file) => Ok(TokenOrigin::Source(Arc::new(GoogleServiceAccount::key_file(file)))),
+        #[cfg(not(feature = "tls"))]
+        Some(_) => Err(Error::config(
+            "GOOGLE_APPLICATION_CREDENTIALS names a key file, but this program was built without \
+             kavka's feature tls: unset it to use the metadata server",
+        )),
+    }
+}
+
 /// The metadata service that properties choose, if they do.
 pub(super) fn from_settings(
     settings: &Settings<'_>,
@@ -163,7 +217,7 @@ pub(super) fn from_settings(
     #[cfg(feature = "oidc")]
     let origin = match chosen == TYPE {
         true => TokenOrigin::Source(Arc::new(AzureImds::from_settings(settings, extensions)?)),
-        false => TokenOrigin::Source(Arc::new(GoogleMetadata::new())),
+        false => google(std::env::var_os("GOOGLE_APPLICATION_CREDENTIALS"))?,
     };
     #[cfg(not(feature = "oidc"))]
     let origin = {
@@ -269,6 +323,19 @@ mod tests {
         ] {
             let made = origin(pairs).expect(chosen);
             assert!(made.contains(chosen) && !made.contains("hunter2"), "{made}");
+        }
+    }
+
+    #[cfg(feature = "tls")]
+    #[test]
+    fn a_key_file_that_the_environment_names_comes_before_the_metadata_server() {
+        for (file, chosen) in [
+            (None, "GoogleMetadata"),
+            (Some(""), "GoogleMetadata"),
+            (Some("/k.json"), "GoogleServiceAccount { key_file: \"/k.json\""),
+        ] {
+            let made = format!("{:?}", google(file.map(Into::into)).expect(chosen));
+            assert!(made.contains(chosen), "{made}");
         }
     }
 

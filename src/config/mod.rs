@@ -38,6 +38,8 @@ pub use assertion::{Assertion, AssertionAlgorithm, AssertionSigner};
 #[cfg(feature = "aws-msk-iam")]
 pub use aws::{AwsCredentials, AwsCredentialsProvider, AwsMskIam};
 pub use client::{ClientConfig, MetadataRecoveryStrategy};
+#[cfg(all(feature = "oidc", feature = "tls"))]
+pub use cloud::GoogleServiceAccount;
 #[cfg(feature = "oidc")]
 pub use cloud::{AzureImds, GoogleMetadata};
 pub use oauth::{OidcConfig, Token, TokenSource};

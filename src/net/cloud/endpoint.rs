@@ -21,7 +21,7 @@ use crate::shown::shown;
 
 /// For all that one token takes. The services are on the machine's own network, and where there is
 /// none that has to be found out within the time for setting up a connection (a guess).
-const LIMIT: Duration = Duration::from_secs(5);
+pub(super) const LIMIT: Duration = Duration::from_secs(5);
 
 /// Tokens have a few kilobytes (a guess, with much room).
 const LONGEST_ANSWER: usize = 128 * 1024;

@@ -30,7 +30,7 @@ const FLAVOR: (&str, &str) = ("metadata-flavor", "Google");
 const ACCOUNT: &str = "/computeMetadata/v1/instance/service-accounts/default";
 
 /// What Google's handler asks for; a machine whose scopes are fixed does not heed it.
-const SCOPES: &str = "scopes=https://www.googleapis.com/auth/cloud-platform";
+pub(super) const SCOPE: &str = "https://www.googleapis.com/auth/cloud-platform";
 
 /// While the server starts, or is asked too often.
 const PASSING: [u16; 3] = [408, 425, 429];
@@ -50,7 +50,7 @@ async fn fetch(google: &GoogleMetadata, now: Timestamp) -> Result<Token> {
         .in_time(async {
             let answer = get(&endpoint, "email").await?;
             let email = email(&answer).ok_or_else(|| endpoint.without("the account's email"))?;
-            let answer = get(&endpoint, &format!("token?{SCOPES}")).await?;
+            let answer = get(&endpoint, &format!("token?scopes={SCOPE}")).await?;
             let found = AccessToken::of_answer(&answer.body, now);
             let found = found.and_then(|found| Some((found.value, found.expires_at?)));
             let (value, end) =
@@ -86,7 +86,7 @@ fn email(answer: &MetadataAnswer) -> Option<&str> {
 }
 
 /// The token as brokers take it.
-fn wrapped(access: &Secret, email: &str, now: Timestamp, end: Timestamp) -> Secret {
+pub(super) fn wrapped(access: &Secret, email: &str, now: Timestamp, end: Timestamp) -> Secret {
     let header = json!({"typ": "JWT", "alg": "GOOG_OAUTH2_TOKEN"}).to_string();
     let claims = json!({
         "exp": end.0.div_euclid(1000),

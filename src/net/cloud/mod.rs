@@ -1,10 +1,12 @@
 //! Tokens from the metadata services of clouds, without an SDK: the virtual machine itself vouches
-//! for the program on it.
+//! for the program on it; and by the key of a service account of Google's.
 //!
 //! It asks once and keeps nothing; that is `token_cache.rs`.
 
 mod azure;
 mod endpoint;
 mod google;
+#[cfg(feature = "tls")]
+mod service_account;
 #[cfg(test)]
 mod tests;

@@ -69,9 +69,12 @@ fn contents(
     now: Timestamp,
 ) -> Result<(Map<String, Value>, Map<String, Value>)> {
     let (mut header, mut claims) = (Map::new(), Map::new());
-    for (name, value) in
-        [("aud", &signer.audience), ("iss", &signer.issuer), ("sub", &signer.subject)]
-    {
+    for (name, value) in [
+        ("aud", &signer.audience),
+        ("iss", &signer.issuer),
+        ("scope", &signer.scope),
+        ("sub", &signer.subject),
+    ] {
         if let Some(value) = value {
             claims.insert(name.into(), value.as_str().into());
         }
