@@ -214,20 +214,27 @@ pub(super) fn from_settings(
         (true, false) => TYPE,
         (false, true) => HANDLER,
     };
-    #[cfg(feature = "oidc")]
-    let origin = match chosen == TYPE {
-        true => TokenOrigin::Source(Arc::new(AzureImds::from_settings(settings, extensions)?)),
-        false => google(std::env::var_os("GOOGLE_APPLICATION_CREDENTIALS"))?,
-    };
-    #[cfg(not(feature = "oidc"))]
-    let origin = {
-        let _ = extensions;
-        return Err(Error::config(format!(
-            "{chosen} wants tokens of a cloud's metadata service, but this program was built \
-             without kavka's feature oidc"
-        )));
-    };
-    Ok(Some(origin))
+    origin(chosen, settings, extensions).map(Some)
+}
+
+#[cfg(feature = "oidc")]
+fn origin(
+    chosen: &str,
+    settings: &Settings<'_>,
+    extensions: &[(String, String)],
+) -> Result<TokenOrigin> {
+    match chosen == TYPE {
+        true => Ok(TokenOrigin::Source(Arc::new(AzureImds::from_settings(settings, extensions)?))),
+        false => google(std::env::var_os("GOOGLE_APPLICATION_CREDENTIALS")),
+    }
+}
+
+#[cfg(not(feature = "oidc"))]
+fn origin(chosen: &str, _: &Settings<'_>, _: &[(String, String)]) -> Result<TokenOrigin> {
+    Err(Error::config(format!(
+        "{chosen} wants tokens of a cloud's metadata service, but this program was built without \
+         kavka's feature oidc"
+    )))
 }
 
 /// Warns of values that say nothing here, with what to do instead.
@@ -289,7 +296,7 @@ mod tests {
     use super::*;
 
     /// What properties make of the source of tokens, in the words of `Debug`.
-    fn origin(pairs: &[(&str, &str)]) -> std::result::Result<String, String> {
+    fn read(pairs: &[(&str, &str)]) -> std::result::Result<String, String> {
         let mut properties: Properties = [
             ("bootstrap.servers", "a:1"),
             ("security.protocol", "SASL_PLAINTEXT"),
@@ -321,7 +328,7 @@ mod tests {
             (&[(HANDLER, GOOGLES)], "GoogleMetadata"),
             (&[(HANDLER, GOOGLES), (TYPE, "none")], "http://metadata.google.internal/..."),
         ] {
-            let made = origin(pairs).expect(chosen);
+            let made = read(pairs).expect(chosen);
             assert!(made.contains(chosen) && !made.contains("hunter2"), "{made}");
         }
     }
@@ -349,7 +356,7 @@ mod tests {
             (&[(TYPE, "aws_iam")], &["aws_iam", "none or azure_imds", "Sasl::oauthbearer"]),
             (&[(HANDLER, "com.example.Mine")], &[ENDPOINT, "Sasl::oauthbearer"]),
         ] {
-            let error = origin(pairs).expect_err("refused");
+            let error = read(pairs).expect_err("refused");
             assert!(words.iter().all(|word| error.contains(word)), "{error}");
             assert!(!error.contains("hunter2"), "{error}");
         }

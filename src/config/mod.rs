@@ -74,8 +74,8 @@ pub(crate) use keys::edit_distance;
 ))]
 pub(crate) use keys::{secrets, settings_ending};
 #[cfg(feature = "oidc")]
-pub(crate) use oauth::Grant;
-pub(crate) use oauth::{EndpointUrl, TokenOrigin, UnsecuredToken};
+pub(crate) use oauth::{EndpointUrl, Grant};
+pub(crate) use oauth::{TokenOrigin, UnsecuredToken};
 #[cfg(feature = "scram")]
 pub(crate) use sasl::ScramHash;
 pub(crate) use sasl::{Credentials, Mechanism};

@@ -70,10 +70,14 @@ fn read(account: &GoogleServiceAccount) -> Result<ServiceAccountKey> {
     if text("type")? != "service_account" {
         return Err(refuse(&"has another type than service_account"));
     }
+    let token_uri = text("token_uri")?;
+    if !token_uri.starts_with("https://") && !token_uri.starts_with("http://") {
+        return Err(refuse(&"has a token_uri that is no URL"));
+    }
     Ok(ServiceAccountKey {
         email: text("client_email")?.to_owned(),
         private_key: Secret::from(text("private_key")?),
-        token_uri: text("token_uri")?.to_owned(),
+        token_uri: token_uri.to_owned(),
     })
 }
 
@@ -185,7 +189,7 @@ mod tests {
         for (text, word) in [
             ("hunter2".to_owned(), "has no text type"),
             (r#"{"type":"authorized_user"}"#.to_owned(), "another type than service_account"),
-            (r#"{"type":"service_account","client_email":"x"}"#.to_owned(), "no text private_key"),
+            (r#"{"type":"service_account","client_email":"x"}"#.to_owned(), "no text token_uri"),
             (key("hunter2", "http://127.0.0.1:1/"), "private key"),
             (key("hunter2", "hunter2"), "URL"),
         ] {
