@@ -64,6 +64,7 @@ pub struct AssertionSigner {
     pub(crate) issuer: Option<String>,
     pub(crate) subject: Option<String>,
     /// The claim `scope`, which Google wants.
+    #[cfg_attr(not(feature = "oidc"), allow(dead_code, reason = "only Google's keys have one"))]
     pub(crate) scope: Option<String>,
     pub(crate) lifetime: Duration,
     pub(crate) leeway: Duration,

@@ -294,6 +294,7 @@ const JAVAS: [&str; 3] = [
 #[cfg(all(test, feature = "oidc"))]
 mod tests {
     use super::*;
+    use crate::observability::captured_logs::CapturedLogs;
 
     /// What properties make of the source of tokens, in the words of `Debug`.
     fn read(pairs: &[(&str, &str)]) -> std::result::Result<String, String> {
@@ -311,6 +312,8 @@ mod tests {
         Ok(format!("{:?}", config.security.sasl))
     }
 
+    const UNSECURED: &str = "org.apache.kafka.common.security.oauthbearer.OAuthBearerLoginModule \
+                             required unsecuredLoginStringClaim_sub=\"me\";";
     const IMDS: (&str, &str) = (TYPE, "azure_imds");
     const QUERY: (&str, &str) = (CONFIG, "query=api-version=2018-02-01&resource=api://hunter2");
 
@@ -344,6 +347,26 @@ mod tests {
             let made = format!("{:?}", google(file.map(Into::into)).expect(chosen));
             assert!(made.contains(chosen), "{made}");
         }
+    }
+
+    #[test]
+    fn a_handler_or_config_that_nothing_reads_is_warned_of() {
+        let unsecured = ("sasl.jaas.config", UNSECURED);
+        for (pair, told) in [
+            ((HANDLER, "com.example.Mine"), "Sasl::oauthbearer takes a source"),
+            ((CONFIG, "principal=hunter2"), "unsecured tokens come from a source of your own"),
+            ((HANDLER, JAVAS[0]), ""),
+            ((HANDLER, ""), ""),
+        ] {
+            let log = CapturedLogs::warnings();
+            read(&[unsecured, pair]).expect(pair.0);
+            let expected = usize::from(!told.is_empty());
+            assert_eq!(log.count(&["ignored", pair.0]), expected, "{}", log.text());
+            assert!(log.text().contains(told) && !log.text().contains("hunter2"), "{}", log.text());
+        }
+        let log = CapturedLogs::warnings();
+        read(&[IMDS, QUERY]).expect("a query");
+        assert_eq!(log.count(&["ignored"]), 0, "{}", log.text());
     }
 
     #[test]
