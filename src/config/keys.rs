@@ -3,7 +3,9 @@
 
 mod names;
 
-pub(crate) use names::{edit_distance, is_of_application, is_showable, nearest};
+#[cfg(any(test, feature = "mq"))]
+pub(crate) use names::edit_distance;
+pub(crate) use names::{is_of_application, is_showable, nearest};
 
 /// A kind of handle that has settings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
