@@ -6,8 +6,6 @@ use std::path::PathBuf;
 #[cfg(feature = "oidc")]
 use std::sync::Arc;
 
-use tracing::warn;
-
 use super::*;
 
 /// Tokens of a managed identity of Azure, from the Instance Metadata Service (IMDS) of the virtual
@@ -246,9 +244,8 @@ pub(super) fn warn_of_ignored(settings: &Settings<'_>) -> Result<()> {
     let kind = settings.read::<String>(TYPE)?;
     let is_config_ignored = config.is_some() && kind.is_none_or(|kind| !is_imds(&kind));
     for (name, is_ignored) in [(HANDLER, is_handler_ignored), (CONFIG, is_config_ignored)] {
-        let instead = keys::find(name).map_or("", |key| key.instead);
-        if is_ignored {
-            warn!(property = name, instead, "ignored: this library has no such setting");
+        if is_ignored && let Some(key) = keys::find(name) {
+            settings::warn_of_ignored(name, key);
         }
     }
     Ok(())

@@ -27,9 +27,8 @@ pub(crate) enum Role {
     Setting,
     /// Another name of a property.
     Alias { of: &'static str, value: AliasValue },
-    /// It asks for something that only another client library has: ignored, and said with what to
-    /// do instead.
-    Foreign(&'static str),
+    /// It asks for something that only another client library has: ignored, and said.
+    Foreign,
     /// It is none of Kafka's clients', though it begins as theirs do: the application's own.
     Application,
     /// It tunes another library's way of doing what is done here, too: ignored.
@@ -64,7 +63,7 @@ pub(crate) struct Key {
     /// Blanks at the ends of its value belong to it, as in librdkafka, whose name it is; Java cuts
     /// them off those of its own.
     pub(crate) is_exact: bool,
-    /// What to do instead of a value that a setting ignores with a warning; empty if it ignores none.
+    /// What to do instead, where a value is ignored with a warning; empty where none is.
     pub(crate) instead: &'static str,
 }
 
@@ -142,7 +141,7 @@ const fn forever(
 }
 
 const fn foreign(name: &'static str, kinds: HandleKinds, instead: &'static str) -> Key {
-    Key::new(name, kinds, Role::Foreign(instead))
+    Key::new(name, kinds, Role::Foreign).instead(instead)
 }
 
 const fn application(name: &'static str) -> Key {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use tracing::{debug, info, warn};
 use zeroize::Zeroizing;
 
-use super::keys::{self, AliasValue, Role};
+use super::keys::{self, AliasValue, Key, Role};
 use super::*;
 
 /// What the properties say to one kind of handle: canonical names, and values that are still text.
@@ -45,10 +45,7 @@ impl<'a> Settings<'a> {
         let mut inert = Vec::new();
         let providers = Providers::of(properties)?;
         for (written, text) in properties.iter() {
-            if providers::is_own(written) {
-                continue;
-            }
-            if keys::is_of_application(written) {
+            if providers::is_own(written) || keys::is_of_application(written) {
                 continue;
             }
             let key = keys::find(written).ok_or_else(|| unknown(written))?;
@@ -75,11 +72,9 @@ impl<'a> Settings<'a> {
                 Role::Refused(why) if is_mine && !text.is_empty() => {
                     return Err(Error::config(format!("{written} is not allowed: {why}")));
                 }
-                Role::Foreign(instead) if is_told_here => {
-                    warn!(property = written, instead, "ignored: this library has no such setting");
-                }
+                Role::Foreign if is_told_here => warn_of_ignored(written, key),
                 Role::Inert if is_told_here => inert.push(written),
-                Role::Foreign(_) | Role::Inert | Role::Application => {}
+                Role::Foreign | Role::Inert => {}
                 _ => {
                     debug!(property = written, "ignored: it has no meaning for this kind of handle")
                 }
@@ -157,6 +152,11 @@ impl<'a> Settings<'a> {
             }
         }
     }
+}
+
+/// Says what to do instead of a property, or of a value of it, that has no effect.
+pub(super) fn warn_of_ignored(written: &str, key: &Key) {
+    warn!(property = written, instead = key.instead, "ignored: this library has no such setting");
 }
 
 /// What the value of another name means in terms of the property.

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::super::{Admin, OffsetSpec, Outcomes};
+use super::super::{Admin, OffsetSpec, Outcomes, only};
 use super::share::ShareOffset;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{ErrorKind, Result};
 use crate::ids::{GroupId, Offset, TopicPartition};
 
 /// How far a group is behind in a partition.
@@ -85,12 +85,4 @@ impl Admin {
         });
         Ok(lag.collect())
     }
-}
-
-/// The outcome of the one thing that was asked for.
-fn only<K: Ord, T>(mut outcomes: Outcomes<K, T>) -> Result<T> {
-    outcomes.pop_first().map_or_else(
-        || Err(Error::new(ErrorKind::Protocol, "the coordinator has left the group out")),
-        |(_, outcome)| outcome,
-    )
 }

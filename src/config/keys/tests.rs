@@ -114,7 +114,7 @@ fn page() -> String {
             Role::Alias { of, value: AliasValue::Forever { written, .. } } => {
                 format!("works: another name of `{of}`; {written} is for ever")
             }
-            Role::Foreign(instead) => format!("ignored with a warning: {instead}"),
+            Role::Foreign => format!("ignored with a warning: {}", key.instead),
             Role::Inert => "ignored: what it tunes is done in another way here".to_owned(),
             Role::Only(value, why) => format!("only `{value}`: {why}"),
             Role::Refused(why) => format!("refused: {why}"),

@@ -51,7 +51,8 @@ pub(crate) async fn set(admin: &Admin, options: &Options) -> Outcome<Table> {
     let (group, rest) = group_and_rest(options)?;
     let offsets =
         rest.iter().map(|text| partition_and_offset(text)).collect::<Outcome<BTreeMap<_, _>>>()?;
-    alter(admin, options, group, offsets, Table::new(ALTERED)).await
+    let of_share = is_share(admin, options, group).await;
+    alter(admin, options, (group, of_share), offsets, Table::new(ALTERED)).await
 }
 
 /// Has a group begin elsewhere, in the topics that are named or in all that it has offsets of.
@@ -63,42 +64,35 @@ pub(crate) async fn reset(admin: &Admin, options: &Options) -> Outcome<Table> {
         return Err(Stop::usage("groups reset-offsets needs a group"));
     };
     let mut table = Table::new(ALTERED);
+    let of_share = is_share(admin, options, group).await;
     let partitions = match topics {
-        [] => begun(admin, options, group).await?,
+        [] if of_share => {
+            only(admin.list_share_group_offsets([group]).await)?.into_keys().collect()
+        }
+        [] => only(admin.list_group_offsets([group]).await)?.into_keys().collect(),
         topics => partitions_of(admin, topics, &mut table).await,
     };
     if partitions.is_empty() && !table.has_failed() {
         return Err(Stop::failure(format_args!("group {group} has no offsets: name topics")));
     }
-    let mut offsets = BTreeMap::new();
-    let wanted = partitions.iter().map(|partition| (partition.clone(), spec));
-    for (partition, found) in admin.list_offsets(wanted).await {
+    let (mut offsets, mut newest) = (BTreeMap::new(), Vec::new());
+    let at = |partitions: Vec<TopicPartition>, spec| {
+        admin.list_offsets(partitions.into_iter().map(move |partition| (partition, spec)))
+    };
+    for (partition, found) in at(partitions.into_iter().collect(), spec).await {
         match found.map(|found| found.offset) {
             Ok(Some(offset)) => drop(offsets.insert(partition, offset)),
             // No record is as new: what comes next is.
-            Ok(None) => {
-                let end = [(partition.clone(), OffsetSpec::Latest)];
-                if let Some(end) = only(admin.list_offsets(end).await)?.offset {
-                    offsets.insert(partition, end);
-                }
-            }
+            Ok(None) => newest.push(partition),
             Err(error) => table.failure(&error),
         }
     }
-    alter(admin, options, group, offsets, table).await
-}
-
-/// The partitions that a group has offsets of.
-async fn begun(
-    admin: &Admin,
-    options: &Options,
-    group: &str,
-) -> kavka::Result<BTreeSet<TopicPartition>> {
-    if is_share(admin, options, group).await {
-        let found = only(admin.list_share_group_offsets([group]).await)?;
-        return Ok(found.into_keys().collect());
+    for (partition, end) in at(newest, OffsetSpec::Latest).await {
+        if let Some(end) = end?.offset {
+            offsets.insert(partition, end);
+        }
     }
-    Ok(only(admin.list_group_offsets([group]).await)?.into_keys().collect())
+    alter(admin, options, (group, of_share), offsets, table).await
 }
 
 async fn partitions_of(
@@ -132,7 +126,7 @@ const ALTERED: [&str; 3] = ["TOPIC", "PARTITION", "OFFSET"];
 async fn alter(
     admin: &Admin,
     options: &Options,
-    group: &str,
+    (group, of_share): (&str, bool),
     offsets: BTreeMap<TopicPartition, Offset>,
     mut table: Table,
 ) -> Outcome<Table> {
@@ -143,7 +137,7 @@ async fn alter(
     if !options.may_destroy(&plan)? {
         return Ok(Options::dry_run(plan));
     }
-    let altered = if is_share(admin, options, group).await {
+    let altered = if of_share {
         admin.alter_share_group_offsets(group, offsets.clone()).await
     } else {
         let new =
