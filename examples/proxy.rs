@@ -4,23 +4,20 @@
 use std::env;
 use std::time::Duration;
 
-use kavka::{Client, ClientConfig, HttpProxy, Socks5Proxy};
+use kavka::{Client, ClientConfig, Proxy};
 
 #[tokio::main]
 async fn main() -> kavka_programs::Outcome<()> {
     let cluster = kavka_programs::example_cluster().await?;
+    let at = |name: &str| env::var(name).ok().map(|address| address.parse()).transpose();
+    let proxy = match (at("SOCKS5_PROXY")?, at("HTTP_PROXY")?) {
+        (Some(address), _) => Some(Proxy::socks5(address)),
+        (None, address) => address.map(Proxy::http),
+    };
     let mut config = ClientConfig::new(&cluster.bootstrap);
-    let (user, password) = (env::var("PROXY_USER"), env::var("PROXY_PASSWORD"));
-    if let Ok(address) = env::var("SOCKS5_PROXY") {
-        let mut proxy = Socks5Proxy::new(address.parse()?);
-        if let (Ok(user), Ok(password)) = (&user, &password) {
-            proxy = proxy.credentials(user, password.as_str());
-        }
-        config = config.connector(proxy);
-    } else if let Ok(address) = env::var("HTTP_PROXY") {
-        let mut proxy = HttpProxy::new(address.parse()?);
-        if let (Ok(user), Ok(password)) = (&user, &password) {
-            proxy = proxy.credentials(user, password.as_str());
+    if let Some(mut proxy) = proxy {
+        if let (Ok(user), Ok(password)) = (env::var("PROXY_USER"), env::var("PROXY_PASSWORD")) {
+            proxy = proxy.credentials(user, password);
         }
         config = config.connector(proxy);
     }

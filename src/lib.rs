@@ -74,9 +74,9 @@ pub use ids::{
     ParseIdError, PartitionId, ProducerEpoch, ProducerId, Sequence, Timestamp, TopicId, TopicName,
     TopicPartition, TransactionalId,
 };
-pub use net::{AddressMap, Connector, Io, TcpConnector};
 #[cfg(feature = "proxy")]
-pub use net::{HttpProxy, Socks5Proxy};
+pub use net::Proxy;
+pub use net::{AddressMap, Connector, Io, TcpConnector};
 pub use producer::{
     Acks, AdaptiveBatching, Deliveries, Delivery, KnownPartitioner, Partitioner, Producer,
     ProducerConfig, ProducerStats, SendAll, TopicPartitions, Transaction, TransactionSender,

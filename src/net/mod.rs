@@ -45,5 +45,5 @@ pub(crate) use incoming::Incoming;
 pub(crate) use min_idle::MinIdleConnections;
 pub(crate) use observer::{ConnectionCounts, ConnectionObserver};
 #[cfg(feature = "proxy")]
-pub use proxy::{HttpProxy, Socks5Proxy};
+pub use proxy::Proxy;
 pub(crate) use security::ConnectionSecurity;

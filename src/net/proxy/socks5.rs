@@ -2,15 +2,13 @@
 
 use std::io;
 use std::net::IpAddr;
-use std::time::Instant;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use zeroize::Zeroizing;
 
 use super::Proxy;
-use crate::boxed::BoxFuture;
-use crate::config::{BrokerAddress, Secret};
-use crate::net::connector::{Connector, Io};
+use crate::config::BrokerAddress;
+use crate::net::connector::Io;
 
 const VERSION: u8 = 5;
 const NO_CREDENTIALS: u8 = 0;
@@ -21,106 +19,64 @@ const IPV4: u8 = 1;
 const NAME: u8 = 3;
 const IPV6: u8 = 4;
 
-/// Connects to brokers through a SOCKS5 proxy, which resolves their names. Requires the feature
-/// `proxy`.
-///
-/// ```
-/// use kavka::{BrokerAddress, ClientConfig, Socks5Proxy};
-///
-/// let proxy = Socks5Proxy::new(BrokerAddress::new("bastion", 1080)).credentials("me", "my password");
-/// let config = ClientConfig::new("broker.internal:9092").connector(proxy);
-/// ```
-#[derive(Clone, Debug)]
-pub struct Socks5Proxy(Proxy);
-
-impl Socks5Proxy {
-    /// A proxy at an address, which is reached over TCP and wants no credentials.
-    pub fn new(address: BrokerAddress) -> Self {
-        Self(Proxy::at(address))
+/// Has the proxy connect to the broker.
+pub(super) async fn open(
+    proxy: &Proxy,
+    stream: &mut Box<dyn Io>,
+    address: &BrokerAddress,
+) -> io::Result<()> {
+    let target = target(address)?;
+    log_in(proxy, stream).await?;
+    say(stream, &target).await?;
+    let [_, code, _, kind] = hear(proxy, stream).await?;
+    if code != 0 {
+        return Err(proxy.refused(format_args!("no way to {address}: {}", reason(code))));
     }
+    // The address that it connects from, of which nobody wants to know.
+    let length = match kind {
+        IPV4 => 4,
+        IPV6 => 16,
+        _ => stream.read_u8().await?.into(),
+    };
+    let mut bound = vec![0; length + 2];
+    stream.read_exact(&mut bound).await.map(drop)
+}
 
-    /// Sets the user's name and password, each of 1 to 255 bytes. They go to the proxy in clear.
-    #[must_use]
-    pub fn credentials(mut self, user: impl Into<String>, password: impl Into<Secret>) -> Self {
-        self.0.credentials = Some((user.into(), password.into()));
-        self
-    }
-
-    /// Sets how the proxy itself is reached, such as through another one.
-    #[must_use]
-    pub fn over(mut self, connector: impl Connector) -> Self {
-        self.0.way = std::sync::Arc::new(connector);
-        self
-    }
-
-    async fn open(&self, stream: &mut Box<dyn Io>, address: &BrokerAddress) -> io::Result<()> {
-        let target = target(address)?;
-        self.log_in(stream).await?;
-        say(stream, &target).await?;
-        let [_, code, _, kind] = self.hear(stream).await?;
-        if code != 0 {
-            return Err(self.0.refused(format_args!("no way to {address}: {}", reason(code))));
-        }
-        // The address that it connects from, of which nobody wants to know.
-        let length = match kind {
-            IPV4 => 4,
-            IPV6 => 16,
-            _ => stream.read_u8().await?.into(),
+async fn log_in(proxy: &Proxy, stream: &mut Box<dyn Io>) -> io::Result<()> {
+    let Some((user, password)) = &proxy.credentials else {
+        say(stream, &[VERSION, 1, NO_CREDENTIALS]).await?;
+        return match hear(proxy, stream).await? {
+            [_, NO_CREDENTIALS] => Ok(()),
+            _ => Err(proxy.refused("it wants credentials")),
         };
-        let mut bound = vec![0; length + 2];
-        stream.read_exact(&mut bound).await.map(drop)
+    };
+    let mut login = Zeroizing::new(vec![USER_AND_PASSWORD_VERSION]);
+    for text in [user.as_bytes(), password.expose().as_bytes()] {
+        push(&mut login, text).ok_or_else(|| {
+            invalid("the user's name and the password for a SOCKS5 proxy have 1 to 255 bytes")
+        })?;
     }
-
-    async fn log_in(&self, stream: &mut Box<dyn Io>) -> io::Result<()> {
-        let Some((user, password)) = &self.0.credentials else {
-            say(stream, &[VERSION, 1, NO_CREDENTIALS]).await?;
-            return match self.hear(stream).await? {
-                [_, NO_CREDENTIALS] => Ok(()),
-                _ => Err(self.0.refused("it wants credentials")),
-            };
-        };
-        let mut login = Zeroizing::new(vec![USER_AND_PASSWORD_VERSION]);
-        for text in [user.as_bytes(), password.expose().as_bytes()] {
-            push(&mut login, text).ok_or_else(|| {
-                invalid("the user's name and the password for a SOCKS5 proxy have 1 to 255 bytes")
-            })?;
-        }
-        say(stream, &[VERSION, 2, NO_CREDENTIALS, USER_AND_PASSWORD]).await?;
-        match self.hear(stream).await? {
-            [_, NO_CREDENTIALS] => return Ok(()),
-            [_, USER_AND_PASSWORD] => {}
-            _ => return Err(self.0.refused("it takes no user's name and password")),
-        }
-        say(stream, &login).await?;
-        // Its version is that of the login.
-        match (stream.read_u8().await?, stream.read_u8().await?) {
-            (_, 0) => Ok(()),
-            _ => Err(self.0.refused("it does not take the credentials")),
-        }
+    say(stream, &[VERSION, 2, NO_CREDENTIALS, USER_AND_PASSWORD]).await?;
+    match hear(proxy, stream).await? {
+        [_, NO_CREDENTIALS] => return Ok(()),
+        [_, USER_AND_PASSWORD] => {}
+        _ => return Err(proxy.refused("it takes no user's name and password")),
     }
-
-    /// The next bytes, of which the first is the version.
-    async fn hear<const N: usize>(&self, stream: &mut Box<dyn Io>) -> io::Result<[u8; N]> {
-        let mut heard = [0; N];
-        stream.read_exact(&mut heard).await?;
-        match heard.first() {
-            Some(&VERSION) => Ok(heard),
-            _ => Err(self.0.refused("it is no SOCKS5 proxy")),
-        }
+    say(stream, &login).await?;
+    // Its version is that of the login.
+    match (stream.read_u8().await?, stream.read_u8().await?) {
+        (_, 0) => Ok(()),
+        _ => Err(proxy.refused("it does not take the credentials")),
     }
 }
 
-impl Connector for Socks5Proxy {
-    fn connect<'a>(
-        &'a self,
-        address: &'a BrokerAddress,
-        deadline: Instant,
-    ) -> BoxFuture<'a, io::Result<Box<dyn Io>>> {
-        Box::pin(async move {
-            let mut stream = self.0.reach(deadline).await?;
-            self.0.within(deadline, self.open(&mut stream, address)).await?;
-            Ok(stream)
-        })
+/// The next bytes, of which the first is the version.
+async fn hear<const N: usize>(proxy: &Proxy, stream: &mut Box<dyn Io>) -> io::Result<[u8; N]> {
+    let mut heard = [0; N];
+    stream.read_exact(&mut heard).await?;
+    match heard.first() {
+        Some(&VERSION) => Ok(heard),
+        _ => Err(proxy.refused("it is no SOCKS5 proxy")),
     }
 }
 

@@ -113,7 +113,7 @@ async fn ask(connector: &dyn Connector, host: &str) -> io::Result<String> {
 #[tokio::test]
 async fn a_socks_proxy_opens_the_way_by_name() {
     let at = proxy(socks).await;
-    let anybody = Socks5Proxy::new(at.clone());
+    let anybody = Proxy::socks5(at.clone());
     assert_eq!(ask(&anybody, "broker.internal").await.unwrap(), "HELLO");
     let known = anybody.clone().credentials("me", "secret");
     assert_eq!(ask(&known, "broker.internal").await.unwrap(), "HELLO");
@@ -136,14 +136,14 @@ async fn what_is_no_socks_proxy_is_told_from_one() {
         client.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").await.ok()
     })
     .await;
-    let error = ask(&Socks5Proxy::new(http), "broker.internal").await.unwrap_err().to_string();
+    let error = ask(&Proxy::socks5(http), "broker.internal").await.unwrap_err().to_string();
     assert!(error.contains("no SOCKS5"), "{error}");
 }
 
 #[tokio::test]
 async fn an_http_proxy_opens_the_way_by_name() {
     let at = proxy(http).await;
-    let nobody = HttpProxy::new(at);
+    let nobody = Proxy::http(at);
     let error = ask(&nobody, "broker.internal").await.unwrap_err().to_string();
     assert!(error.contains("407"), "{error}");
     let known = nobody.credentials("me", "secret");
@@ -157,8 +157,8 @@ async fn an_http_proxy_opens_the_way_by_name() {
 async fn one_proxy_is_reached_through_another() {
     let (inner, outer) = (proxy(http).await, proxy(socks).await);
     // The outer one knows the inner one by no name.
-    let way = Socks5Proxy::new(outer);
-    let both = HttpProxy::new(inner).credentials("me", "secret").over(way);
+    let way = Proxy::socks5(outer);
+    let both = Proxy::http(inner).credentials("me", "secret").over(way);
     let error = ask(&both, "broker.internal").await.unwrap_err().to_string();
     assert!(error.starts_with("proxy "), "{error}");
 }
@@ -171,7 +171,7 @@ async fn a_proxy_that_is_silent_or_never_ends_is_given_up() {
     })
     .await;
     for connector in
-        [&HttpProxy::new(silent.clone()) as &dyn Connector, &Socks5Proxy::new(silent.clone())]
+        [&Proxy::http(silent.clone()) as &dyn Connector, &Proxy::socks5(silent.clone())]
     {
         let deadline = runtime::now() + Duration::from_millis(200);
         let error = connector.connect(&BrokerAddress::new("b", 1), deadline).await.err().unwrap();
@@ -182,6 +182,6 @@ async fn a_proxy_that_is_silent_or_never_ends_is_given_up() {
         None
     })
     .await;
-    let error = ask(&HttpProxy::new(endless), "b").await.unwrap_err().to_string();
+    let error = ask(&Proxy::http(endless), "b").await.unwrap_err().to_string();
     assert!(error.contains("does not end"), "{error}");
 }
