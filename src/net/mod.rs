@@ -8,6 +8,8 @@ mod aws;
 mod cloud;
 mod connection;
 mod connector;
+#[cfg(any(feature = "aws-msk-iam", feature = "oidc"))]
+mod endpoint;
 mod features;
 #[cfg(any(feature = "oidc", feature = "tls"))]
 mod files;

@@ -4,26 +4,22 @@ use std::time::Duration;
 
 use http_body_util::Full;
 use hyper::body::Bytes;
-use hyper::header::{ACCEPT, HOST, HeaderValue, USER_AGENT};
-use hyper::{Method, Request, StatusCode, Uri};
+use hyper::{Method, Request, StatusCode};
 use zeroize::Zeroizing;
 
-use super::super::http::{self, HttpFailure, HttpPeer};
+use super::super::endpoint::HttpEndpoint;
+use super::super::http::{self, HttpFailure};
 use super::surroundings::Surroundings;
 use super::{answer, refused};
 use crate::error::{Error, ErrorKind, Result};
 use crate::runtime;
-use crate::shown::shown;
 
 /// Credentials with their session token have a few kilobytes (a guess, with much room).
 const LONGEST_ANSWER: usize = 128 * 1024;
 
 /// Who is asked for credentials.
 pub(super) struct AwsEndpoint {
-    /// Its name in errors.
-    what: &'static str,
-    uri: Uri,
-    peer: HttpPeer,
+    http: HttpEndpoint,
     limit: Duration,
 }
 
@@ -57,35 +53,30 @@ impl AwsEndpoint {
         limit: Duration,
         surroundings: &Surroundings,
     ) -> Result<Self> {
-        let refuse = || {
+        let endpoint = HttpEndpoint::parse(what, url).ok_or_else(|| {
             refused(format!(
                 "{what}: its URL is none: http://host/path or https://host/path is allowed"
             ))
+        })?;
+        let http = match endpoint.is_https() {
+            true => endpoint.with_tls(surroundings.tls()?),
+            false => endpoint,
         };
-        let uri: Uri = url.parse().map_err(|_| refuse())?;
-        let is_https = match uri.scheme_str() {
-            Some("https") => true,
-            Some("http") => false,
-            _ => return Err(refuse()),
-        };
-        let authority = uri.authority().filter(|authority| !authority.as_str().contains('@'));
-        let peer = HttpPeer::new(authority.ok_or_else(refuse)?, is_https);
-        let peer = if is_https { peer.with_tls(surroundings.tls()?) } else { peer };
-        Ok(Self { what, uri, peer, limit })
+        Ok(Self { http, limit })
     }
 
     /// The authority of the URL, as `host` has it.
     pub(super) fn host(&self) -> &str {
-        self.uri.authority().map_or("", |authority| authority.as_str())
+        self.http.host()
     }
 
     pub(super) fn is_https(&self) -> bool {
-        self.uri.scheme_str() == Some("https")
+        self.http.is_https()
     }
 
     /// Whether it is on this machine.
     pub(super) fn is_local(&self) -> bool {
-        let host = self.peer.address().host();
+        let host = self.http.peer.address().host();
         host == "localhost"
             || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
     }
@@ -106,7 +97,7 @@ impl AwsEndpoint {
     pub(super) fn refusal(&self, answer: &HttpAnswer, secrets: &[&str], advice: &str) -> Error {
         let said = answer::refusal(&answer.body, secrets);
         let (code, gap) = (answer.status.as_u16(), if said.is_empty() { "" } else { " " });
-        let message = format!("{} answers {code}{gap}{said}", self.shown());
+        let message = format!("{} answers {code}{gap}{said}", self.http.shown());
         match answer.status.is_server_error() || matches!(code, 408 | 425 | 429) {
             true => Error::new(ErrorKind::Connect, message),
             false => refused(format!("{message}: {advice}")),
@@ -115,16 +106,15 @@ impl AwsEndpoint {
 
     /// The error of an answer that should hold credentials and does not.
     pub(super) fn without_credentials(&self) -> Error {
-        refused(format!("{} answers without credentials: is it one?", self.shown()))
+        refused(format!("{} answers without credentials: is it one?", self.http.shown()))
     }
 
     async fn exchange(&self, request: Request<Full<Bytes>>) -> Result<HttpAnswer> {
-        let io = self.peer.connect(runtime::now() + self.limit).await;
+        let io = self.http.peer.connect(runtime::now() + self.limit).await;
         let io = io.map_err(|failure| match failure {
             HttpFailure::Tcp(error) => self.silent(&error),
-            HttpFailure::Tls(error) => {
-                error.with_context(format_args!("{} (AWS_CA_BUNDLE is its trust)", self.shown()))
-            }
+            HttpFailure::Tls(error) => error
+                .with_context(format_args!("{} (AWS_CA_BUNDLE is its trust)", self.http.shown())),
         })?;
         let (status, body) = http::exchange(io, request, LONGEST_ANSWER)
             .await
@@ -133,32 +123,15 @@ impl AwsEndpoint {
     }
 
     fn request(&self, ask: Ask<'_>) -> Result<Request<Full<Bytes>>> {
-        let odd =
-            || refused(format!("{} cannot be asked: its URL or a token is odd", self.shown()));
-        let path = self.uri.path_and_query().map_or("/", |path| path.as_str());
-        let mut request = Request::builder()
-            .method(ask.method)
-            .uri(ask.path.unwrap_or(path))
-            .header(HOST, self.host())
-            .header(ACCEPT, "application/json")
-            .header(USER_AGENT, concat!("kavka/", env!("CARGO_PKG_VERSION")));
-        for (name, value) in ask.headers {
-            let mut value = HeaderValue::from_str(value).map_err(|_| odd())?;
-            value.set_sensitive(true);
-            request = request.header(*name, value);
-        }
-        // Overwritten when hyper drops it.
-        let body = Bytes::from_owner(ask.body);
-        request.body(Full::new(body)).map_err(|_| odd())
+        let Ask { method, path, headers, body } = ask;
+        let own = self.http.uri().path_and_query().map_or("/", |path| path.as_str());
+        let path = path.unwrap_or(own);
+        self.http.request(method, path, "application/json", headers, body).ok_or_else(|| {
+            refused(format!("{} cannot be asked: its URL or a token is odd", self.http.shown()))
+        })
     }
 
     fn silent(&self, why: &dyn std::fmt::Display) -> Error {
-        Error::new(ErrorKind::Connect, format!("{} did not answer: {why}", self.shown()))
-    }
-
-    /// Without path and query, which may hold a secret.
-    fn shown(&self) -> String {
-        let scheme = self.uri.scheme_str().unwrap_or("http");
-        format!("{} at {scheme}://{}", self.what, shown(self.host()))
+        Error::new(ErrorKind::Connect, format!("{} did not answer: {why}", self.http.shown()))
     }
 }

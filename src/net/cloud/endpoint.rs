@@ -4,15 +4,13 @@
 use std::fmt::Display;
 use std::time::Duration;
 
-use http_body_util::Full;
-use hyper::body::Bytes;
-use hyper::header::{ACCEPT, HOST, USER_AGENT};
 use hyper::http::response::Parts;
-use hyper::{Request, Uri};
+use hyper::{Method, Uri};
 use serde_json::Value;
 use zeroize::Zeroizing;
 
-use super::super::http::{self, HttpFailure, HttpPeer, WipedJson};
+use super::super::endpoint::HttpEndpoint;
+use super::super::http::{self, HttpFailure, WipedJson};
 use crate::config::Secret;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ids::Timestamp;
@@ -27,12 +25,7 @@ pub(super) const LIMIT: Duration = Duration::from_secs(5);
 const LONGEST_ANSWER: usize = 128 * 1024;
 
 /// Who is asked for tokens.
-pub(super) struct MetadataEndpoint {
-    /// Its name in errors.
-    what: &'static str,
-    uri: Uri,
-    peer: HttpPeer,
-}
+pub(super) struct MetadataEndpoint(HttpEndpoint);
 
 /// What it says.
 pub(super) struct MetadataAnswer {
@@ -50,17 +43,14 @@ impl MetadataEndpoint {
     /// # Errors
     /// [`ErrorKind::Config`] if the URL is none of `http`; its text is not shown.
     pub(super) fn new(what: &'static str, url: &str) -> Result<Self> {
-        let refuse =
-            || Error::config(format!("{what}: its URL is none: http://host/path is allowed"));
-        let uri: Uri = url.parse().map_err(|_| refuse())?;
-        let authority = uri.authority().filter(|authority| !authority.as_str().contains('@'));
-        let authority = authority.filter(|_| uri.scheme_str() == Some("http"));
-        let peer = HttpPeer::new(authority.ok_or_else(refuse)?, false);
-        Ok(Self { what, uri, peer })
+        let endpoint = HttpEndpoint::parse(what, url).filter(|endpoint| !endpoint.is_https());
+        endpoint.map(Self).ok_or_else(|| {
+            Error::config(format!("{what}: its URL is none: http://host/path is allowed"))
+        })
     }
 
     pub(super) fn uri(&self) -> &Uri {
-        &self.uri
+        self.0.uri()
     }
 
     /// Does all that a token takes, within the limit.
@@ -83,19 +73,15 @@ impl MetadataEndpoint {
         path: &str,
         header: (&'static str, &'static str),
     ) -> Result<MetadataAnswer> {
-        let request = Request::get(path)
-            .header(HOST, self.host())
-            .header(ACCEPT, "application/json, text/plain")
-            .header(USER_AGENT, concat!("kavka/", env!("CARGO_PKG_VERSION")))
-            .header(header.0, header.1)
-            .body(Full::new(Bytes::new()))
-            .map_err(|_| {
-                Error::config(format!(
-                    "{} cannot be asked: its path or query is odd: URL-encode it",
-                    self.shown()
-                ))
-            })?;
-        let io = self.peer.connect(runtime::now() + LIMIT).await;
+        let accept = "application/json, text/plain";
+        let request = self.0.request(Method::GET, path, accept, &[header], Zeroizing::default());
+        let request = request.ok_or_else(|| {
+            Error::config(format!(
+                "{} cannot be asked: its path or query is odd: URL-encode it",
+                self.0.shown()
+            ))
+        })?;
+        let io = self.0.peer.connect(runtime::now() + LIMIT).await;
         let io = io.map_err(|failure| match failure {
             HttpFailure::Tcp(error) => self.silent(&error),
             HttpFailure::Tls(error) => error,
@@ -110,7 +96,8 @@ impl MetadataEndpoint {
     /// after the codes that are `passing`.
     pub(super) fn refusal(&self, answer: &MetadataAnswer, passing: &[u16], advice: &str) -> Error {
         let status = answer.head.status;
-        let message = format!("{} answers {}{}", self.shown(), status.as_u16(), said(&answer.body));
+        let message =
+            format!("{} answers {}{}", self.0.shown(), status.as_u16(), said(&answer.body));
         match status.is_server_error() || passing.contains(&status.as_u16()) {
             true => Error::new(ErrorKind::Connect, message),
             false => Error::new(ErrorKind::Authentication, format!("{message}: {advice}")),
@@ -121,7 +108,7 @@ impl MetadataEndpoint {
     pub(super) fn without(&self, thing: &str) -> Error {
         let message = format!(
             "{} answers without {thing}: is it one? check its URL, and what listens there",
-            self.shown()
+            self.0.shown()
         );
         Error::new(ErrorKind::Authentication, message)
     }
@@ -129,18 +116,9 @@ impl MetadataEndpoint {
     fn silent(&self, why: &dyn Display) -> Error {
         let message = format!(
             "{} did not answer: {why}; it is there only on the cloud's own machines",
-            self.shown()
+            self.0.shown()
         );
         Error::new(ErrorKind::Connect, message)
-    }
-
-    fn host(&self) -> &str {
-        self.uri.authority().map_or("", |authority| authority.as_str())
-    }
-
-    /// Without path and query.
-    fn shown(&self) -> String {
-        format!("{} at http://{}", self.what, shown(self.host()))
     }
 }
 
