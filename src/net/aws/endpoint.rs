@@ -84,7 +84,7 @@ impl AwsEndpoint {
     /// Sends one request, within the limit.
     ///
     /// # Errors
-    /// [`ErrorKind::Connect`] if there is no answer; what [`HttpPeer::connect`] says of TLS.
+    /// [`ErrorKind::Connect`] if there is no answer; what TLS says of the peer.
     pub(super) async fn send(&self, ask: Ask<'_>) -> Result<HttpAnswer> {
         let request = self.request(ask)?;
         match tokio::time::timeout(self.limit, self.exchange(request)).await {
