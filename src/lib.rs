@@ -79,7 +79,7 @@ pub use net::Proxy;
 pub use net::{AddressMap, Connector, Io, TcpConnector};
 pub use producer::{
     Acks, AdaptiveBatching, Deliveries, Delivery, KnownPartitioner, Partitioner, Producer,
-    ProducerConfig, ProducerStats, SendAll, TopicPartitions, Transaction, TransactionSender,
+    ProducerConfig, ProducerStats, Purge, SendAll, TopicPartitions, Transaction, TransactionSender,
     TransactionalProducer,
 };
 pub use record::{Header, HeaderList, NullableBytes, Record, RecordMetadata, TimestampType};

@@ -94,6 +94,7 @@ fn producer(producer: Producer, lines: Vec<String>, topic: String) {
     let several = producer.clone();
     spawn(async move {
         seen(several.flush().await);
+        seen(several.purge(kavka::Purge::all()).await);
         seen(several.client_instance_id(SOON).await);
     });
     spawn(producer.close(SOON));

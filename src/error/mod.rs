@@ -75,6 +75,9 @@ pub enum ErrorKind {
     BufferFull,
     /// The partitions of the topic are not known yet.
     NoMetadata,
+    /// The record was given up by [`Producer::purge`](crate::Producer::purge) before it was
+    /// acknowledged; [`Error::written`] tells whether it may be in the log.
+    Purged,
     /// Stored data is damaged: a checksum does not match, or a batch cannot be decoded.
     Corrupt,
     /// The position to fetch from does not exist, and `auto.offset.reset` is `none`.

@@ -29,6 +29,7 @@ use crate::runtime;
 /// The reason why the record was not acknowledged; [`Error::written`] tells whether it may be in
 /// the log nevertheless. Among others:
 /// - [`ErrorKind::Timeout`] after `delivery.timeout.ms`.
+/// - [`ErrorKind::Purged`] if [`Producer::purge`](super::Producer::purge) gave it up.
 /// - [`ErrorKind::Closed`] if the producer was closed or dropped first.
 ///
 /// # Cancel safety

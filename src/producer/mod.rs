@@ -21,6 +21,7 @@ mod delivery;
 mod known_partitioner;
 mod observer;
 mod partitioner;
+mod purge;
 mod rpc;
 mod send_all;
 mod sender;
@@ -35,6 +36,7 @@ pub use config::{Acks, ProducerConfig};
 pub use delivery::Delivery;
 pub use known_partitioner::KnownPartitioner;
 pub use partitioner::{Partitioner, TopicPartitions};
+pub use purge::Purge;
 pub use send_all::{Deliveries, SendAll};
 pub use sender::adaptive_linger::AdaptiveBatching;
 pub use stats::ProducerStats;
@@ -295,6 +297,38 @@ impl Producer {
         tokio::select! {
             biased;
             settled = settled => settled,
+            () = self.handle.runtime.cancelled().cancelled() => Err(closed()),
+        }
+    }
+
+    /// Fails records that have no acknowledgement yet, at once, as librdkafka's `rd_kafka_purge`.
+    ///
+    /// Their [`Delivery`] ends with [`ErrorKind::Purged`], and [`Error::written`] tells whether they
+    /// may be in the log nevertheless; their memory is free again. When this returns, that is so of
+    /// all records that were accepted before the call. Records accepted meanwhile may be purged too.
+    /// Records of a transaction are purged by [`Transaction::abort`].
+    ///
+    /// ```no_run
+    /// # async fn run(producer: kavka::Producer) -> kavka::Result<()> {
+    /// use kavka::Purge;
+    ///
+    /// // The topic has been deleted: nothing of it can be written any more.
+    /// producer.purge(Purge::all().topics(["orders"])).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`ErrorKind::Closed`] if the producer or its client is closed.
+    ///
+    /// # Cancel safety
+    /// From the first poll on, the records are purged even if the future is dropped.
+    pub async fn purge(&self, records: Purge) -> Result<()> {
+        let (done, told) = oneshot::channel();
+        self.handle.shared.accumulator.events.push(SenderEvent::Purge(records, done));
+        tokio::select! {
+            biased;
+            told = told => told.map_err(|_| closed()),
             () = self.handle.runtime.cancelled().cancelled() => Err(closed()),
         }
     }

@@ -201,6 +201,18 @@ impl SenderTask {
                 // Whoever is gone is waited with no more.
                 let _nobody_waits = done.send(newest);
             }
+            SenderEvent::Purge(records, done) => {
+                let slots = &self.slots;
+                self.machine.handle_purge(&records, now, |partition| {
+                    let slot = slots.get(at(partition));
+                    slot.is_some_and(|slot| records.has_topic(&slot.topic_partition.topic))
+                });
+                self.act();
+                self.shared.accumulator.events.push(SenderEvent::Purged(done));
+            }
+            SenderEvent::Purged(done) => {
+                let _nobody_waits = done.send(());
+            }
             SenderEvent::Abort(done) => {
                 self.machine
                     .handle_close(&Error::new(ErrorKind::Closed, "the producer was closed"), now);

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use kavka::{
-    Delivery, Error, ErrorCode, ErrorKind, Offset, Producer, Record, TopicPartition, Written,
+    Delivery, Error, ErrorCode, ErrorKind, Offset, Producer, Purge, Record, TopicPartition, Written,
 };
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{Instant, sleep};
@@ -133,6 +133,11 @@ async fn write(
             let flushed = producer.flush();
             world.in_time("producer.flush", plan.delivery_timeout, flushed).await;
         }
+        if dice.once_in(200) {
+            let records = if dice.once_in(2) { Purge::queue() } else { Purge::all() };
+            world.log.say(format_args!("producer {} purges {records:?}", sender.0));
+            world.in_time("producer.purge", SLACK, producer.purge(records)).await;
+        }
     }
     while let Some(ended) = watches.join_next().await {
         ended.unwrap();
@@ -176,12 +181,15 @@ async fn watch(
     world.fates.set(&value, Fate { verdict, ..fate });
 }
 
-/// Whatever goes wrong passes: with enough time nothing fails. Without it nothing fails but for the
+/// Whatever goes wrong passes: with enough time nothing fails but what is purged. Without it nothing fails but for the
 /// lack of it, or because what came before has failed so, and then only what may be written, which
 /// no other sequence may carry (rule d).
 fn is_expected(error: &Error, timeout: Duration) -> bool {
     let follows = error.code() == Some(ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER)
         && error.written() == Some(Written::Maybe);
+    if error.kind() == ErrorKind::Purged {
+        return error.written().is_some();
+    }
     timeout < Duration::from_secs(100)
         && (error.kind() == ErrorKind::Timeout && error.written().is_some() || follows)
 }

@@ -7,6 +7,7 @@ use tokio::sync::{Notify, oneshot};
 
 use super::closed_batch::ClosedBatch;
 use crate::error::Result;
+use crate::producer::purge::Purge;
 use crate::producer::rpc::transaction::TransactionOffsets;
 use crate::producer::sender::TransactionNumber;
 use crate::producer::sender::batch_queue::BatchId;
@@ -37,6 +38,10 @@ pub(in crate::producer) enum SenderEvent {
     MemoryExhausted,
     /// Answered with the `seq` of the newest batch that is there, if one is.
     Flush(oneshot::Sender<Option<u64>>),
+    /// Give some batches up; answered by [`SenderEvent::Purged`].
+    Purge(Purge, oneshot::Sender<()>),
+    /// It stands behind the batches that were closed, and so not found, when they were given up.
+    Purged(oneshot::Sender<()>),
     /// Give up whatever has no verdict.
     Abort(oneshot::Sender<()>),
     Transaction(TransactionCommand),

@@ -1,11 +1,15 @@
-//! Batches that are given up: as their time is over, or the producer ends.
+//! Batches that are given up: as their time is over, they are purged, or the producer ends.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Instant;
 
 use super::batch_queue::BatchId;
 use super::ready::PartitionIndex;
-use super::{Departure, InflightProduce, Leader, ProducerIdState, Sender, Verdict, index};
+use super::{
+    Departure, InflightProduce, Leader, ProducerBatch, ProducerIdState, Sender, Verdict, index,
+};
 use crate::error::{Error, ErrorCode, ErrorKind, Written};
+use crate::producer::purge::Purge;
 
 impl Sender {
     pub(super) fn expire(&mut self, batch: BatchId, has_left: bool) {
@@ -43,14 +47,36 @@ impl Sender {
         (asks || !state.queue.has(batch)).then(silent)
     }
 
+    /// Gives up the batches of some partitions, if they are in a stage that is meant.
+    pub(in crate::producer) fn handle_purge(
+        &mut self,
+        records: &Purge,
+        now: Instant,
+        has: impl Fn(PartitionIndex) -> bool,
+    ) {
+        self.now = now;
+        let is_meant = |(batch, known): &(&BatchId, &ProducerBatch)| {
+            let state = self.partitions.get(index(known.partition));
+            let is_queued = state.is_some_and(|state| state.queue.has(**batch));
+            has(known.partition) && records.has_stage(is_queued)
+        };
+        let purged = self.batches.iter().filter(is_meant).map(|(batch, _)| *batch).collect();
+        self.fail(purged, &Error::new(ErrorKind::Purged, "the record was purged"));
+    }
+
     pub(super) fn fail_all(&mut self, error: &Error) {
+        self.fail(self.batches.keys().copied().collect(), error);
+    }
+
+    /// Fails batches, and only then looks what their partitions can do next.
+    fn fail(&mut self, batches: Vec<BatchId>, error: &Error) {
         let departed = self.under_way();
-        let batches: Vec<_> =
-            self.batches.iter().map(|(batch, known)| (*batch, known.partition)).collect();
-        for (batch, partition) in batches {
+        let mut partitions = BTreeSet::new();
+        for batch in batches {
+            partitions.extend(self.batches.get(&batch).map(|known| known.partition));
             self.give_up(batch, error.clone(), has_left(&departed, batch));
-            self.refresh_readiness(partition);
         }
+        partitions.into_iter().for_each(|partition| self.refresh_readiness(partition));
     }
 
     /// Fails a batch wherever it is.

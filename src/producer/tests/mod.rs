@@ -11,6 +11,7 @@ mod adaptive;
 mod batching;
 mod ends;
 mod model;
+mod purge;
 mod random;
 mod retries;
 mod rules;

@@ -12,6 +12,7 @@ use crate::clock::Random;
 use crate::cluster::Backoff;
 use crate::error::{Error, ErrorKind, Written};
 use crate::ids::{BrokerId, Offset, ProducerEpoch, ProducerId, Sequence};
+use crate::producer::purge::Purge;
 use crate::producer::sender::batch_queue::BatchId;
 use crate::producer::sender::ready::PartitionIndex;
 use crate::producer::sender::sequence::EpochOwner;
@@ -444,6 +445,16 @@ impl World {
             self.sender.handle_timeout(self.now);
         }
         self.run();
+    }
+
+    pub(super) fn purge(&mut self, records: &Purge) {
+        self.purge_before(records);
+        self.run();
+    }
+
+    /// Purges before anything else is done.
+    pub(super) fn purge_before(&mut self, records: &Purge) {
+        self.sender.handle_purge(records, self.now, |_| true);
     }
 
     fn doubt(&mut self, outgoing: Outgoing) {

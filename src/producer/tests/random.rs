@@ -7,6 +7,7 @@ use super::model::{Fault, World, settings};
 use super::{Seed, seeds};
 use crate::clock::Random;
 use crate::error::Written;
+use crate::producer::purge::Purge;
 use crate::producer::sender::SenderSettings;
 use crate::producer::sender::sequence::EpochOwner;
 
@@ -24,6 +25,14 @@ fn fault(random: &mut Random) -> Option<Fault> {
         5 | 6 => Some(Fault::TimedOutUnwritten),
         7 => Some(Fault::Invalid),
         _ => None,
+    }
+}
+
+fn purge(random: &mut Random) -> Purge {
+    match random.below(3) {
+        0 => Purge::queue(),
+        1 => Purge::in_flight(),
+        _ => Purge::all(),
     }
 }
 
@@ -70,7 +79,8 @@ fn script(seed: u64, is_idempotent: bool) -> World {
                     world.finish_sealing(batch);
                 }
             }
-            89..=98 => world.wait(Duration::from_millis(random.below(300))),
+            89 => world.purge(&purge(&mut random)),
+            90..=98 => world.wait(Duration::from_millis(random.below(300))),
             _ => world.wait(Duration::from_millis(random.below(8000))),
         }
         world.run();

@@ -19,6 +19,7 @@ use crate::wire::compress::Compression;
 
 mod ending;
 mod memory;
+mod purging;
 
 /// Brokers with topic `t` of three partitions.
 pub(super) async fn brokers(count: i32) -> EmbeddedCluster {
