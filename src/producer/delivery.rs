@@ -7,13 +7,17 @@
 //! One outcome serves all records of a batch as it was opened: a sorted list of ranges, each with
 //! its verdict. Splitting a batch, or a broker that refuses a single record (KIP-467), adds ranges;
 //! no [`Delivery`] changes. Wakers stand in one list, which is empty until a `Delivery` is polled
-//! too early.
+//! too early, and callbacks in another, which whoever keeps the last promise calls.
 
+use std::fmt;
 use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Instant;
+
+use tracing::error;
 
 use crate::error::{Error, ErrorKind, Result, Written};
 use crate::ids::{Offset, Timestamp, TopicPartition};
@@ -59,6 +63,9 @@ struct PendingDelivery {
     open: usize,
     ranges: Vec<Range>,
     wakers: Vec<DeliveryWaiter>,
+    callbacks: Vec<RecordCallback>,
+    /// Somebody calls them, and those that come meanwhile.
+    are_called: bool,
 }
 
 #[derive(Debug)]
@@ -66,6 +73,13 @@ struct DeliveryWaiter {
     waker: Waker,
     /// More than one delivery counts on it.
     is_shared: bool,
+}
+
+/// A callback of one record.
+struct RecordCallback {
+    index: u32,
+    timestamp: Timestamp,
+    callback: Box<dyn FnOnce(Result<RecordMetadata>) + Send>,
 }
 
 /// What is known once every promise is kept.
@@ -119,6 +133,42 @@ impl Delivery {
     /// When the verdict came, if it has: one look at the clock serves all records of a batch.
     pub(crate) fn decided_at(&self) -> Option<Instant> {
         self.outcome.decision.get().map(|decision| decision.at)
+    }
+
+    /// Calls `callback` with the outcome, once, whatever becomes of the record (Java's
+    /// `send(record, callback)`).
+    ///
+    /// The producer's task calls it as soon as the outcome is known, or this call does if it is known
+    /// already. It must not block: the producer sends nothing meanwhile. It may send records, by
+    /// [`Producer::try_send`](super::Producer::try_send). One that panics is logged. A
+    /// [`Producer::flush`](super::Producer::flush) or `close` that begins later returns after it has
+    /// been called. Costs less than a task for each delivery.
+    ///
+    /// ```no_run
+    /// # fn run(producer: &kavka::Producer, line: &str) -> kavka::Result<()> {
+    /// use kavka::Record;
+    ///
+    /// producer.try_send(Record::to("lines").value(line))?.on_completion(|written| {
+    ///     if let Err(error) = written {
+    ///         eprintln!("not written: {error}");
+    ///     }
+    /// });
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Ordering
+    /// Callbacks of records that one task sends to one partition are called in the order of the
+    /// records, if each is set before the next record is sent.
+    pub fn on_completion(self, callback: impl FnOnce(Result<RecordMetadata>) + Send + 'static) {
+        let Self { outcome, index, timestamp, .. } = self;
+        let mut pending = outcome.lock();
+        if outcome.decision.get().is_none() || pending.are_called {
+            let callback = Box::new(callback);
+            return pending.callbacks.push(RecordCallback { index, timestamp, callback });
+        }
+        drop(pending);
+        outcome.complete(index, timestamp, callback);
     }
 
     /// Returns the partition that the record was assigned to.
@@ -207,12 +257,51 @@ impl BatchOutcome {
         ranges.sort_by_key(|range| range.first);
         let _first_time = self.decision.set(Decision { ranges, at: runtime::now() });
         let wakers = std::mem::take(&mut pending.wakers);
+        pending.are_called = !pending.callbacks.is_empty();
+        let are_called = pending.are_called;
         drop(pending);
         wakers.into_iter().for_each(|waiting| waiting.waker.wake());
+        if are_called {
+            self.call_callbacks();
+        }
+    }
+
+    /// Calls them one after the other, until no more have come.
+    fn call_callbacks(&self) {
+        loop {
+            let mut pending = self.lock();
+            let callbacks = std::mem::take(&mut pending.callbacks);
+            pending.are_called = !callbacks.is_empty();
+            drop(pending);
+            if callbacks.is_empty() {
+                return;
+            }
+            for RecordCallback { index, timestamp, callback } in callbacks {
+                self.complete(index, timestamp, callback);
+            }
+        }
+    }
+
+    fn complete(
+        &self,
+        index: u32,
+        timestamp: Timestamp,
+        callback: impl FnOnce(Result<RecordMetadata>),
+    ) {
+        let Some(verdict) = self.verdict(index, timestamp) else { return };
+        if catch_unwind(AssertUnwindSafe(|| callback(verdict))).is_err() {
+            error!(partition = %self.topic_partition, "the callback of a delivery has panicked");
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, PendingDelivery> {
         self.pending.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for RecordCallback {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RecordCallback").field("index", &self.index).finish_non_exhaustive()
     }
 }
 
@@ -373,6 +462,46 @@ mod tests {
             let error = delivery(&outcome, 0).try_get().unwrap().unwrap_err();
             assert_eq!((error.kind(), error.written()), (ErrorKind::Closed, Some(written)));
         }
+    }
+
+    #[test]
+    fn callbacks_are_called_once_and_in_order_also_those_that_others_set() {
+        let (outcome, promise) = open();
+        let told = Arc::new(Mutex::new(Vec::new()));
+        let tell = |index: u32| {
+            let told = Arc::clone(&told);
+            move |written: Result<RecordMetadata>| {
+                told.lock().unwrap().push((index, written.unwrap().offset.unwrap().0));
+            }
+        };
+        let (third, last) = (delivery(&outcome, 2), tell(2));
+        let first = tell(0);
+        delivery(&outcome, 0).on_completion(move |written| {
+            third.on_completion(last);
+            first(written);
+        });
+        delivery(&outcome, 1).on_completion(|_| panic!("it harms nobody else"));
+        delivery(&outcome, 1).on_completion(tell(1));
+        promise.keep(Some(Offset(10)), None);
+        assert_eq!(*told.lock().unwrap(), [(0, 10), (1, 11), (2, 12)]);
+        delivery(&outcome, 3).on_completion(tell(3));
+        assert_eq!(told.lock().unwrap().last(), Some(&(3, 13)), "it is known already");
+    }
+
+    #[test]
+    fn a_callback_waits_for_all_parts_of_a_split_batch() {
+        let (outcome, promise) = open();
+        let told = Arc::new(Mutex::new(Vec::new()));
+        let mut parts = promise.divide(&[0, 4]);
+        for index in [0, 5] {
+            let told = Arc::clone(&told);
+            delivery(&outcome, index)
+                .on_completion(move |written| told.lock().unwrap().push(written.is_ok()));
+        }
+        parts.remove(1).keep(Some(Offset(50)), None);
+        assert!(told.lock().unwrap().is_empty());
+        drop(parts);
+        assert_eq!(*told.lock().unwrap(), [false, true]);
     }
 
     #[test]

@@ -17,6 +17,7 @@ use crate::record::{Header, Record};
 use crate::runtime;
 use crate::wire::compress::Compression;
 
+mod completing;
 mod ending;
 mod memory;
 mod purging;
