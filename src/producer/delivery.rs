@@ -204,12 +204,26 @@ impl BatchOutcome {
         (outcome, promise)
     }
 
-    /// Whether all records were acknowledged; the first error if not; `None` while that is not
-    /// known.
-    pub(super) fn summary(&self) -> Option<Result<()>> {
-        let failed =
-            self.decision.get()?.ranges.iter().find_map(|range| range.verdict.as_ref().err());
-        Some(failed.cloned().map_or(Ok(()), Err))
+    /// Whether it is known what became of every record.
+    pub(super) fn is_decided(&self) -> bool {
+        self.decision.get().is_some()
+    }
+
+    /// Those of some consecutive records that are known to have failed: from where on, how many,
+    /// and why.
+    pub(super) fn failures(
+        &self,
+        first: u32,
+        count: u32,
+    ) -> impl Iterator<Item = (u32, u32, &Error)> {
+        let ranges = self.decision.get().map_or(&[][..], |decision| &decision.ranges);
+        let end = first.saturating_add(count);
+        ranges.iter().enumerate().filter_map(move |(at, range)| {
+            let error = range.verdict.as_ref().err()?;
+            let next = ranges.get(at + 1).map_or(u32::MAX, |next| next.first);
+            let (from, to) = (range.first.max(first), next.min(end));
+            (from < to).then(|| (from, to - from, error))
+        })
     }
 
     /// Notes who is to be woken; `place` remembers where, so that polling again does not add to the
@@ -421,7 +435,13 @@ mod tests {
         parts.remove(0).keep(Some(Offset(10)), None);
         assert_eq!((offset(&outcome, 3), offset(&outcome, 7)), (Some(13), Some(51)));
         assert!(delivery(&outcome, 5).try_get().unwrap().is_err());
-        assert!(outcome.summary().unwrap().is_err());
+        let failed = |first, count| {
+            let failures = outcome.failures(first, count).map(|(first, count, _)| (first, count));
+            failures.collect::<Vec<_>>()
+        };
+        assert_eq!(failed(0, 8), [(4, 2)]);
+        assert_eq!(failed(5, 8), [(5, 1)]);
+        assert_eq!((failed(0, 4), failed(6, 8)), (vec![], vec![]));
     }
 
     #[test]

@@ -1,7 +1,9 @@
 //! Sending many records in one call: one lock, one choice of partition and one handle for each run
 //! of records.
 
+use std::collections::VecDeque;
 use std::fmt;
+use std::ops::Range;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -21,7 +23,22 @@ use crate::runtime;
 ///
 /// # Errors
 /// The error of the first record that failed, or the reason why one was not accepted. The other
-/// records may have been acknowledged nevertheless.
+/// records may have been acknowledged nevertheless: see [`Deliveries::failures`].
+///
+/// ```no_run
+/// # async fn run(producer: kavka::Producer) -> kavka::Result<()> {
+/// use kavka::Record;
+///
+/// let lines = ["a", "b", "c"];
+/// let records = lines.iter().map(|line| Record::to("lines").value(line));
+/// let mut deliveries = producer.send_all(records).await;
+/// let all = (&mut deliveries).await;
+/// for (place, error) in deliveries.failures() {
+///     println!("{place}: {error}");
+/// }
+/// # all
+/// # }
+/// ```
 ///
 /// # Cancel safety
 /// Safe: it can be polled again, or dropped, at any time. The records are sent nevertheless.
@@ -29,12 +46,27 @@ use crate::runtime;
               them on purpose"]
 #[derive(Debug)]
 pub struct Deliveries {
-    /// Those of batches whose outcome has not been seen, the oldest first.
-    outcomes: std::collections::VecDeque<Arc<BatchOutcome>>,
+    /// Those whose outcome has not been seen, the oldest first.
+    runs: VecDeque<Run>,
+    /// The number of records before them.
+    settled: u64,
+    failures: Vec<Failures>,
     accepted: u64,
     waker: Option<u32>,
     error: Option<Error>,
 }
+
+/// Consecutive records that are so in a batch too.
+#[derive(Debug)]
+struct Run {
+    outcome: Arc<BatchOutcome>,
+    first: u32,
+    count: u32,
+}
+
+/// Consecutive records that failed in the same way, by their places.
+#[derive(Debug)]
+struct Failures(Range<u64>, Error);
 
 impl Deliveries {
     /// Returns the number of accepted records: all of them, or those before the first that was
@@ -43,21 +75,57 @@ impl Deliveries {
         self.accepted
     }
 
-    fn note(&mut self, appended: Appended, count: u32) {
-        self.accepted += u64::from(count);
-        if self.outcomes.back().is_none_or(|last| !Arc::ptr_eq(last, &appended.outcome)) {
-            self.outcomes.push_back(appended.outcome);
+    /// Returns the records that are known to have failed, in order: the place of each among those
+    /// given to [`Producer::send_all`], from 0 on, and its error.
+    ///
+    /// Once the deliveries have resolved, these are all; every other accepted record was
+    /// acknowledged. It costs nothing while none fails. (Offsets are told by the [`Delivery`] of
+    /// [`Producer::send`].)
+    ///
+    /// [`Delivery`]: super::Delivery
+    pub fn failures(&self) -> impl Iterator<Item = (u64, &Error)> {
+        self.failures
+            .iter()
+            .flat_map(|Failures(places, error)| places.clone().map(move |place| (place, error)))
+    }
+
+    pub(super) fn none() -> Self {
+        Self {
+            runs: VecDeque::new(),
+            settled: 0,
+            failures: Vec::new(),
+            accepted: 0,
+            waker: None,
+            error: None,
         }
     }
 
-    /// Lets go of what was acknowledged, so that a long call does not hold it all.
-    fn forget_acknowledged(&mut self) {
-        while let Some(summary) = self.outcomes.front().and_then(|first| first.summary()) {
-            self.outcomes.pop_front();
-            if let Err(error) = summary {
-                self.error.get_or_insert(error);
-            }
+    fn note(&mut self, appended: Appended, count: u32) {
+        let Appended { outcome, index: first, .. } = appended;
+        self.accepted += u64::from(count);
+        match self.runs.back_mut() {
+            Some(last) if last.is_followed_by(&outcome, first) => last.count += count,
+            _ => self.runs.push_back(Run { outcome, first, count }),
         }
+    }
+
+    /// Lets go of what has its verdict, so that a long call does not hold it all.
+    fn forget_decided(&mut self) {
+        while self.runs.front().is_some_and(|run| run.outcome.is_decided()) {
+            let Some(run) = self.runs.pop_front() else { return };
+            for (first, count, error) in run.outcome.failures(run.first, run.count) {
+                let start = self.settled + u64::from(first - run.first);
+                self.error.get_or_insert_with(|| error.clone());
+                self.failures.push(Failures(start..start + u64::from(count), error.clone()));
+            }
+            self.settled += u64::from(run.count);
+        }
+    }
+}
+
+impl Run {
+    fn is_followed_by(&self, outcome: &Arc<BatchOutcome>, first: u32) -> bool {
+        Arc::ptr_eq(&self.outcome, outcome) && self.first.checked_add(self.count) == Some(first)
     }
 }
 
@@ -67,16 +135,16 @@ impl Future for Deliveries {
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
         loop {
-            let before = this.outcomes.len();
-            this.forget_acknowledged();
-            if this.outcomes.len() != before {
+            let before = this.runs.len();
+            this.forget_decided();
+            if this.runs.len() != before {
                 this.waker = None;
             }
-            let Some(first) = this.outcomes.front() else {
+            let Some(first) = this.runs.front() else {
                 return Poll::Ready(this.error.take().map_or(Ok(()), Err));
             };
-            first.register(context.waker(), &mut this.waker);
-            if first.summary().is_none() {
+            first.outcome.register(context.waker(), &mut this.waker);
+            if !first.outcome.is_decided() {
                 return Poll::Pending;
             }
         }
@@ -125,7 +193,7 @@ impl Producer {
             spare: None,
             deadline: None,
             waiting: None,
-            deliveries: Deliveries { outcomes: [].into(), accepted: 0, waker: None, error: None },
+            deliveries: Deliveries::none(),
         }
     }
 }
@@ -222,11 +290,9 @@ where
                 this.fill();
             }
             let handed_over = if this.len == 0 { Ok(()) } else { ready!(this.poll_chunk(context)) };
-            this.deliveries.forget_acknowledged();
+            this.deliveries.forget_decided();
             if this.len == 0 || handed_over.is_err() {
-                let none =
-                    Deliveries { outcomes: [].into(), accepted: 0, waker: None, error: None };
-                let mut deliveries = std::mem::replace(&mut this.deliveries, none);
+                let mut deliveries = std::mem::replace(&mut this.deliveries, Deliveries::none());
                 deliveries.error = handed_over.err().or(deliveries.error);
                 return Poll::Ready(deliveries);
             }

@@ -88,6 +88,67 @@ async fn send_all_stops_at_a_record_that_is_refused() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn send_all_tells_which_records_failed_by_their_places() {
+    let embedded = brokers(1).await;
+    embedded.create_topic("u", 1, 1).unwrap();
+    let client = client(&embedded);
+    let producer = client.producer(ProducerConfig::new().linger(Duration::from_secs(1))).unwrap();
+    all(vec![
+        producer.send(to(0).value("0")).await.unwrap(),
+        producer.send(Record::to("u").value("0")).await.unwrap(),
+    ])
+    .await;
+    embedded.fault(
+        Fault::on(ApiKey::Produce)
+            .topic("u")
+            .then(Reaction::Answer(Code::TopicAuthorizationFailed)),
+    );
+    // Another's record stands in the same batch, between two of the call.
+    let records = (0..6).map(|place| match place {
+        1 | 4 | 5 => Record::to("u").value("refused"),
+        2 => {
+            drop(producer.try_send(Record::to("u").value("another's")).unwrap());
+            to(0).value("written")
+        }
+        _ => to(0).value("written"),
+    });
+    let mut deliveries = producer.send_all(records).await;
+    assert_eq!(deliveries.failures().count(), 0, "none is known to have failed");
+    let first = (&mut deliveries).await.unwrap_err();
+    assert_eq!(first.code(), Some(ErrorCode::TOPIC_AUTHORIZATION_FAILED));
+    let failed: Vec<_> =
+        deliveries.failures().map(|(place, error)| (place, error.code())).collect();
+    assert_eq!(failed, [1, 4, 5].map(|place| (place, Some(ErrorCode::TOPIC_AUTHORIZATION_FAILED))));
+    assert_eq!(deliveries.accepted(), 6);
+}
+
+#[tokio::test(start_paused = true)]
+async fn send_all_counts_the_places_of_a_long_call() {
+    let embedded = brokers(1).await;
+    let producer = producer(&embedded, ProducerConfig::new().batch_size(200));
+    all(send_numbers(&producer, 1, 0..1).await).await;
+    let numbers = numbers(0..1_000);
+    let fault = embedded.fault(
+        Fault::on(ApiKey::Produce)
+            .partition("t", 1)
+            .then(Reaction::Answer(Code::TopicAuthorizationFailed)),
+    );
+    let is_refused = |place: usize| place >= 500 && place % 7 < 2;
+    let records = numbers
+        .iter()
+        .enumerate()
+        .map(|(place, number)| to(i32::from(is_refused(place))).value(number));
+    let mut deliveries = producer.send_all(records).await;
+    assert!((&mut deliveries).await.is_err());
+    let failed = deliveries.failures().map(|(place, _)| usize::try_from(place).unwrap());
+    assert_eq!(
+        failed.collect::<Vec<_>>(),
+        (0..1_000).filter(|place| is_refused(*place)).collect::<Vec<_>>()
+    );
+    embedded.remove_fault(fault);
+}
+
+#[tokio::test(start_paused = true)]
 async fn send_all_dropped_midway_has_sent_the_first_ones() {
     let embedded = brokers(1).await;
     let producer =
