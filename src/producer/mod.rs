@@ -25,6 +25,7 @@ mod purge;
 mod rpc;
 mod send_all;
 mod sender;
+mod sink;
 mod stats;
 mod task;
 mod topics_in_use;
@@ -39,6 +40,7 @@ pub use partitioner::{Partitioner, TopicPartitions};
 pub use purge::Purge;
 pub use send_all::{Deliveries, SendAll};
 pub use sender::adaptive_linger::AdaptiveBatching;
+pub use sink::ProducerSink;
 pub use stats::ProducerStats;
 pub use transactional::{Transaction, TransactionSender, TransactionalProducer};
 

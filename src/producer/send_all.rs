@@ -47,18 +47,19 @@ use crate::runtime;
 #[derive(Debug)]
 pub struct Deliveries {
     /// Those whose outcome has not been seen, the oldest first.
-    runs: VecDeque<Run>,
+    runs: VecDeque<SentRun>,
     /// The number of records before them.
     settled: u64,
     failures: Vec<Failures>,
     accepted: u64,
+    /// The place of our waker in the list of the first, once there is one.
     waker: Option<u32>,
     error: Option<Error>,
 }
 
 /// Consecutive records that are so in a batch too.
 #[derive(Debug)]
-struct Run {
+struct SentRun {
     outcome: Arc<BatchOutcome>,
     first: u32,
     count: u32,
@@ -100,17 +101,22 @@ impl Deliveries {
         }
     }
 
+    /// Forgets which records failed, but for the first error.
+    pub(super) fn forget_failures(&mut self) {
+        self.failures.clear();
+    }
+
     fn note(&mut self, appended: Appended, count: u32) {
         let Appended { outcome, index: first, .. } = appended;
         self.accepted += u64::from(count);
         match self.runs.back_mut() {
             Some(last) if last.is_followed_by(&outcome, first) => last.count += count,
-            _ => self.runs.push_back(Run { outcome, first, count }),
+            _ => self.runs.push_back(SentRun { outcome, first, count }),
         }
     }
 
     /// Lets go of what has its verdict, so that a long call does not hold it all.
-    fn forget_decided(&mut self) {
+    pub(super) fn forget_decided(&mut self) {
         while self.runs.front().is_some_and(|run| run.outcome.is_decided()) {
             let Some(run) = self.runs.pop_front() else { return };
             for (first, count, error) in run.outcome.failures(run.first, run.count) {
@@ -119,11 +125,13 @@ impl Deliveries {
                 self.failures.push(Failures(start..start + u64::from(count), error.clone()));
             }
             self.settled += u64::from(run.count);
+            // It has no place in the list of another batch.
+            self.waker = None;
         }
     }
 }
 
-impl Run {
+impl SentRun {
     fn is_followed_by(&self, outcome: &Arc<BatchOutcome>, first: u32) -> bool {
         Arc::ptr_eq(&self.outcome, outcome) && self.first.checked_add(self.count) == Some(first)
     }
@@ -135,11 +143,7 @@ impl Future for Deliveries {
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
         loop {
-            let before = this.runs.len();
             this.forget_decided();
-            if this.runs.len() != before {
-                this.waker = None;
-            }
             let Some(first) = this.runs.front() else {
                 return Poll::Ready(this.error.take().map_or(Ok(()), Err));
             };
@@ -190,9 +194,7 @@ impl Producer {
             chunk: std::array::from_fn(|_| Record::to("")),
             place: 0,
             len: 0,
-            spare: None,
-            deadline: None,
-            waiting: None,
+            handover: Handover::default(),
             deliveries: Deliveries::none(),
         }
     }
@@ -214,16 +216,82 @@ pub struct SendAll<'p, 'a, I> {
     chunk: [Record<'a>; CHUNK],
     place: usize,
     len: usize,
+    handover: Handover,
+    deliveries: Deliveries,
+}
+
+/// Hands records over one after the other, of which each may have to wait for `max.block.ms`.
+#[derive(Default)]
+pub(super) struct Handover {
     /// Memory that was waited for.
     spare: Option<Reservation>,
-    /// Of the record at `place`, if it had to wait.
+    /// Of the record that had to wait.
     deadline: Option<Instant>,
     waiting: Option<RoomFuture>,
-    deliveries: Deliveries,
 }
 
 /// Until what a record was refused for has passed; rare enough to be boxed.
 type RoomFuture = Pin<Box<dyn Future<Output = Result<Option<Reservation>>> + Send>>;
+
+impl Handover {
+    /// Appends the first of some records, and those after it that go along; tells how many.
+    pub(super) fn poll_run(
+        &mut self,
+        producer: &Producer,
+        records: &[Record<'_>],
+        deliveries: &mut Deliveries,
+        context: &mut Context<'_>,
+    ) -> Poll<Result<u32>> {
+        loop {
+            if let Some(waiting) = &mut self.waiting {
+                self.spare = ready!(waiting.as_mut().poll(context)).inspect_err(|_| {
+                    (self.waiting, self.deadline) = (None, None);
+                })?;
+                self.waiting = None;
+            }
+            let Some(first) = records.first() else { return Poll::Ready(Ok(0)) };
+            match self.try_run(producer, records, deliveries) {
+                Ok(count) => return Poll::Ready(Ok(count)),
+                Err(SendRefusal::Failed(error)) => return Poll::Ready(Err(error)),
+                Err(refusal) => {
+                    let max_block = producer.handle.shared.config.max_block;
+                    let deadline = *self.deadline.get_or_insert_with(|| runtime::now() + max_block);
+                    let (producer, topic) = (producer.clone(), first.topic.to_owned());
+                    self.waiting = Some(Box::pin(async move {
+                        producer.wait_out_refusal(refusal, &topic, deadline).await
+                    }));
+                }
+            }
+        }
+    }
+
+    /// [`Handover::poll_run`] without waiting.
+    pub(super) fn try_run(
+        &mut self,
+        producer: &Producer,
+        records: &[Record<'_>],
+        deliveries: &mut Deliveries,
+    ) -> Result<u32, SendRefusal> {
+        let mut spare = self.spare.take();
+        let shared = &producer.handle.shared;
+        match shared.accept_run(producer.transaction, records, &mut spare) {
+            Ok((appended, count)) => {
+                deliveries.note(appended, count);
+                self.deadline = None;
+                Ok(count)
+            }
+            Err(SendRefusal::Failed(error)) => {
+                self.deadline = None;
+                Err(SendRefusal::Failed(producer.look_again(error)))
+            }
+            Err(refusal) => Err(refusal),
+        }
+    }
+
+    pub(super) fn is_waiting(&self) -> bool {
+        self.waiting.is_some()
+    }
+}
 
 impl<'a, I, R> SendAll<'_, 'a, I>
 where
@@ -242,34 +310,15 @@ where
 
     /// Hands over what is left of the chunk; an error ends it all.
     fn poll_chunk(&mut self, context: &mut Context<'_>) -> Poll<Result<()>> {
-        let shared = &self.producer.handle.shared;
-        loop {
-            if let Some(waiting) = &mut self.waiting {
-                self.spare = ready!(waiting.as_mut().poll(context))?;
-                self.waiting = None;
-            }
-            let chunk = self.chunk.get(self.place..self.len).unwrap_or_default();
-            let Some(first) = chunk.first() else { return Poll::Ready(Ok(())) };
-            match shared.accept_run(self.producer.transaction, chunk, &mut self.spare) {
-                Ok((appended, count)) => {
-                    self.deliveries.note(appended, count);
-                    self.place = usize::try_from(count)
-                        .map_or(self.len, |count| self.place.saturating_add(count));
-                    (self.deadline, self.spare) = (None, None);
-                }
-                Err(SendRefusal::Failed(error)) => return Poll::Ready(Err(error)),
-                Err(refusal) => {
-                    let deadline = *self
-                        .deadline
-                        .get_or_insert_with(|| runtime::now() + shared.config.max_block);
-                    self.spare = None;
-                    let (producer, topic) = (self.producer.clone(), first.topic.to_owned());
-                    self.waiting = Some(Box::pin(async move {
-                        producer.wait_out_refusal(refusal, &topic, deadline).await
-                    }));
-                }
-            }
+        while let Some(chunk) =
+            self.chunk.get(self.place..self.len).filter(|chunk| !chunk.is_empty())
+        {
+            let Self { producer, handover, deliveries, .. } = self;
+            let count = ready!(handover.poll_run(producer, chunk, deliveries, context))?;
+            self.place =
+                usize::try_from(count).map_or(self.len, |count| self.place.saturating_add(count));
         }
+        Poll::Ready(Ok(()))
     }
 }
 
@@ -283,7 +332,7 @@ where
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Deliveries> {
         let this = &mut *self;
         loop {
-            if this.waiting.is_none() {
+            if !this.handover.is_waiting() {
                 ready!(pin!(runtime::yield_now()).poll(context));
             }
             if this.place >= this.len {

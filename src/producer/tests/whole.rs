@@ -21,6 +21,7 @@ mod completing;
 mod ending;
 mod memory;
 mod purging;
+mod sinking;
 
 /// Brokers with topic `t` of three partitions.
 pub(super) async fn brokers(count: i32) -> EmbeddedCluster {
