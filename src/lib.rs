@@ -79,8 +79,8 @@ pub use net::Proxy;
 pub use net::{AddressMap, Connector, Io, TcpConnector};
 pub use producer::{
     Acks, AdaptiveBatching, Deliveries, Delivery, KnownPartitioner, Partitioner, Producer,
-    ProducerConfig, ProducerSink, ProducerStats, Purge, SendAll, TopicPartitions, Transaction,
-    TransactionSender, TransactionalProducer,
+    ProducerConfig, ProducerSink, ProducerStats, ProducerTopicConfig, Purge, SendAll,
+    TopicPartitions, Transaction, TransactionSender, TransactionalProducer,
 };
 pub use record::{Header, HeaderList, NullableBytes, Record, RecordMetadata, TimestampType};
 #[doc(hidden)]

@@ -40,6 +40,7 @@ fn topic(name: &TopicName, partitions: usize, config: &ProducerConfig) -> Produc
         partitions: TopicPartitions::new(repeat_n(true, partitions)),
         slots: (0..).take(partitions).map(slot).collect(),
         unkeyed: Arc::new(Unkeyed::new(config, Random::new(7))),
+        partitioner: None,
     }
 }
 

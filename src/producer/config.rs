@@ -1,5 +1,6 @@
 //! The knobs of a producer.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,14 +11,14 @@ use crate::config::{
     Settings, Words, bounded, check_millis, check_range,
 };
 use crate::error::{Error, Result};
-use crate::ids::{PartitionId, TransactionalId};
-use crate::record::Record;
+use crate::ids::{TopicName, TransactionalId};
 use crate::wire::compress::Compression;
 
 use super::accumulator::compression_ratio::CompressionRatioEstimator;
 use super::known_partitioner::KnownPartitioner;
-use super::partitioner::{Partitioner, TopicPartitions};
+use super::partitioner::Partitioner;
 use super::sender::adaptive_linger::AdaptiveBatching;
+use super::topic_config::ProducerTopicConfig;
 
 /// The settings of a [`Producer`](crate::Producer). Settings shared by all handles are in
 /// [`ClientConfig`].
@@ -58,6 +59,8 @@ pub struct ProducerConfig {
     pub(crate) partitioner_adaptive_partitioning_enable: bool,
     /// `None`: a broker is never taken for unavailable.
     pub(crate) partitioner_availability_timeout: Option<Duration>,
+    /// Where they differ from the above.
+    topics: BTreeMap<TopicName, ProducerTopicConfig>,
     words: Words,
 }
 
@@ -329,16 +332,39 @@ impl ProducerConfig {
         self
     }
 
-    /// The partition that Kafka's own way gives a record for its key; `None` for a sticky one.
-    pub(crate) fn partition_of_key(
-        &self,
-        record: &Record<'_>,
-        topic: &TopicPartitions,
-    ) -> Option<PartitionId> {
-        match (&self.partitioner, record.key) {
-            (None, Some(key)) if !self.partitioner_ignore_keys => Some(topic.of_key(key)),
-            _ => None,
-        }
+    /// Sets what differs for one topic, in place of what was set for it before.
+    #[must_use]
+    pub fn topic(mut self, name: impl Into<TopicName>, config: ProducerTopicConfig) -> Self {
+        self.topics.insert(name.into(), config);
+        self
+    }
+
+    /// The partitioner of a topic; `None`: Kafka's own way.
+    pub(super) fn partitioner_of(&self, topic: &TopicName) -> Option<&Arc<dyn Partitioner>> {
+        self.topics
+            .get(topic)
+            .and_then(|own| own.partitioner.as_ref())
+            .or(self.partitioner.as_ref())
+    }
+
+    /// Whether some topic has one.
+    pub(super) fn has_partitioner(&self) -> bool {
+        self.partitioner.is_some() || self.topics.values().any(|own| own.partitioner.is_some())
+    }
+
+    pub(super) fn compression_of(&self, topic: &TopicName) -> Compression {
+        self.topics.get(topic).and_then(|own| own.compression).unwrap_or(self.compression)
+    }
+
+    /// Whether batches of some topic are compressed.
+    pub(super) fn has_compression(&self) -> bool {
+        let own = self.topics.values().filter_map(|own| own.compression);
+        own.chain([self.compression]).any(|compression| compression != Compression::NONE)
+    }
+
+    /// `delivery.timeout.ms` of a topic, if it has its own.
+    pub(super) fn delivery_timeout_of(&self, topic: &TopicName) -> Option<Duration> {
+        self.topics.get(topic)?.delivery_timeout
     }
 
     /// Whether the producer has a producer id and numbers its records (KIP-98): what the user said,
@@ -382,16 +408,17 @@ impl ProducerConfig {
     fn check_beside(&self, client: &ClientConfig) -> Result<()> {
         self.check()?;
         let needed = self.linger.saturating_add(client.request_timeout);
-        let is_short = self.delivery_timeout.is_some_and(|timeout| timeout < needed);
-        if is_short && !self.cuts_requests_short {
-            return Err(Error::config(format!(
+        let of_topics = self.topics.values().filter_map(|own| own.delivery_timeout);
+        let shortest = of_topics.chain(self.delivery_timeout).min();
+        match shortest.filter(|shortest| *shortest < needed && !self.cuts_requests_short) {
+            Some(shortest) => Err(Error::config(format!(
                 "delivery.timeout.ms is {}: at least linger.ms plus request.timeout.ms, which is \
                  {}, is allowed",
-                self.effective_delivery_timeout(Duration::ZERO).as_millis(),
+                shortest.as_millis(),
                 needed.as_millis()
-            )));
+            ))),
+            None => Ok(()),
         }
-        Ok(())
     }
 
     fn check(&self) -> Result<()> {
@@ -429,8 +456,15 @@ impl ProducerConfig {
         if self.transactional_id.as_ref().is_some_and(|id| id.is_empty()) {
             return Err(Error::config("transactional.id is empty: any other text is allowed"));
         }
-        self.compression.ensure_built().map_err(|error| {
-            Error::config(format!("compression.type is {}: {error}", self.compression))
+        for own in self.topics.values() {
+            let timeout = own.delivery_timeout.unwrap_or(DELIVERY_TIMEOUT);
+            check_millis("delivery.timeout.ms", timeout, MILLISECOND)?;
+        }
+        let of_topics = self.topics.values().filter_map(|own| own.compression);
+        of_topics.chain([self.compression]).try_for_each(|compression| {
+            compression.ensure_built().map_err(|error| {
+                Error::config(format!("compression.type is {compression}: {error}"))
+            })
         })
     }
 
@@ -536,6 +570,7 @@ impl Default for ProducerConfig {
             partitioner_ignore_keys: false,
             partitioner_adaptive_partitioning_enable: true,
             partitioner_availability_timeout: None,
+            topics: BTreeMap::new(),
             words: Words::default(),
         }
     }

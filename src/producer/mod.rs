@@ -28,6 +28,7 @@ mod sender;
 mod sink;
 mod stats;
 mod task;
+mod topic_config;
 mod topics_in_use;
 mod transaction;
 mod transactional;
@@ -42,6 +43,7 @@ pub use send_all::{Deliveries, SendAll};
 pub use sender::adaptive_linger::AdaptiveBatching;
 pub use sink::ProducerSink;
 pub use stats::ProducerStats;
+pub use topic_config::ProducerTopicConfig;
 pub use transactional::{Transaction, TransactionSender, TransactionalProducer};
 
 use accumulator::append::SendRefusal;
@@ -65,7 +67,6 @@ use crate::ids::ClientInstanceId;
 use crate::record::Record;
 use crate::runtime::{self, Runtime};
 use crate::watch;
-use crate::wire::compress::Codec;
 
 /// Sends records. Created by [`Client::producer`](crate::Client::producer). Cheap to clone; any
 /// number of tasks can use it at once.
@@ -98,6 +99,8 @@ struct Handle {
 #[derive(Debug)]
 struct ProducerShared {
     config: ProducerConfig,
+    /// Some topic has a partitioner of the user's.
+    has_partitioner: bool,
     accumulator: AccumulatorShared,
     topics: ProducerTopics,
     wishes: Wishes,
@@ -122,13 +125,11 @@ impl ProducerShared {
                 .adaptive_batching
                 .map_or(usize::MAX, |adaptive| adaptive.small_record),
             next_batch_seq: AtomicU64::new(0),
-            backlog: match config.compression.codec() {
-                // The window, and the batch itself.
-                Codec::None => u32::try_from(config.max_in_flight_requests_per_connection)
-                    .map_or(u32::MAX, |window| window + 1),
-                // Packing can begin while a batch waits.
-                _ => u32::MAX,
-            },
+            // The window, and the batch itself; but packing can begin while a batch waits.
+            backlog: u32::try_from(config.max_in_flight_requests_per_connection)
+                .ok()
+                .filter(|_| !config.has_compression())
+                .map_or(u32::MAX, |window| window + 1),
         };
         let topics = ProducerTopics::default();
         let (wishes, has_lost) = (Wishes::default(), AtomicBool::new(false));
@@ -136,6 +137,7 @@ impl ProducerShared {
             topics.change(|known| known.intake = Intake::Closed(0, transaction::over()));
         }
         Self {
+            has_partitioner: config.has_partitioner(),
             config,
             accumulator,
             topics,
@@ -161,7 +163,6 @@ impl Producer {
     /// [`ErrorKind::Config`] for impossible settings.
     pub(crate) fn start(cluster: &Cluster, config: ProducerConfig) -> Result<Self> {
         config.validate(cluster.config())?;
-        config.compression.ensure_built().map_err(|error| Error::config(error.to_string()))?;
         let runtime = cluster.runtime().child();
         let shared = Arc::new(ProducerShared::new(config, cluster.wall_clock().clone()));
         let lanes = cluster.lanes();

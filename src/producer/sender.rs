@@ -84,6 +84,7 @@ struct PartitionSender {
     trouble: Option<Error>,
     /// How often since then a new leader has ended a pause.
     moves: u32,
+    delivery_timeout: Duration,
 }
 
 #[derive(Debug)]
@@ -152,9 +153,13 @@ impl Sender {
         }
     }
 
-    /// Makes room for a partition that the producer has met; its index is the number of those
-    /// before it.
-    pub(super) fn add_partition(&mut self, leader: Option<Leader>) -> PartitionIndex {
+    /// Makes room for a partition that the producer has met, whose records may have a time of their
+    /// own; its index is the number of those before it.
+    pub(super) fn add_partition(
+        &mut self,
+        leader: Option<Leader>,
+        delivery_timeout: Option<Duration>,
+    ) -> PartitionIndex {
         let index = u32::try_from(self.partitions.len()).unwrap_or(u32::MAX);
         let window = u64::try_from(self.settings.max_in_flight).unwrap_or(u64::MAX);
         let sequences = Sequences::new(self.settings.epochs, window);
@@ -167,6 +172,7 @@ impl Sender {
             place: PartitionReadiness::Nowhere,
             trouble: None,
             moves: 0,
+            delivery_timeout: delivery_timeout.unwrap_or(self.settings.delivery_timeout),
         });
         PartitionIndex(index)
     }
@@ -180,7 +186,7 @@ impl Sender {
         now: Instant,
     ) {
         self.now = now;
-        let deadline = since + self.settings.delivery_timeout;
+        let deadline = since + self.delivery_timeout(partition);
         self.newest_seq = self.newest_seq.max(Some(batch.seq));
         self.batches.insert(
             batch,
@@ -491,6 +497,11 @@ impl Sender {
             self.is_refresh_asked = true;
             self.actions.push_back(Action::RefreshMetadata);
         }
+    }
+
+    fn delivery_timeout(&self, partition: PartitionIndex) -> Duration {
+        let state = self.partitions.get(index(partition));
+        state.map_or(self.settings.delivery_timeout, |state| state.delivery_timeout)
     }
 
     fn partition(&mut self, partition: PartitionIndex) -> Option<&mut PartitionSender> {

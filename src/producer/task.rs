@@ -186,7 +186,7 @@ impl SenderTask {
             }
             SenderEvent::Closed { partition, batch } => {
                 // What is not compressed is sealed at once, and the machine hears of that.
-                if self.shared.config.compression.codec() != Codec::None {
+                if self.compression(partition).codec() != Codec::None {
                     self.machine.handle_closed(batch.id, now);
                 }
                 self.seal(partition, *batch, now);

@@ -60,11 +60,10 @@ impl ProducerShared {
         let chosen = self.ask_partitioner(transaction, first)?;
         // What the user's partitioner says of the others is asked for before anything is locked,
         // too.
-        let has_partitioner = self.config.partitioner.is_some();
         let follows = |record: &&Record<'_>| {
             self.ask_partitioner(transaction, record).is_ok_and(|next| next == chosen)
         };
-        let most = if has_partitioner {
+        let most = if self.has_partitioner {
             1 + records.iter().skip(1).take_while(follows).count()
         } else {
             records.len()
@@ -91,13 +90,12 @@ impl ProducerShared {
         transaction: TransactionNumber,
         record: &Record<'_>,
     ) -> Result<Option<PartitionId>, SendRefusal> {
-        match &self.config.partitioner {
-            Some(partitioner) if record.partition.is_none() => {
-                let topic = Arc::clone(self.topic(&self.topics.read(), transaction, record)?);
-                Ok(partitioner.partition(record, &topic.partitions))
-            }
-            _ => Ok(None),
+        if !self.has_partitioner || record.partition.is_some() {
+            return Ok(None);
         }
+        let topic = Arc::clone(self.topic(&self.topics.read(), transaction, record)?);
+        let partitioner = topic.partitioner.as_ref();
+        Ok(partitioner.and_then(|partitioner| partitioner.partition(record, &topic.partitions)))
     }
 
     /// Appends to a partition, or where records without a key go after it has had enough of them.

@@ -16,7 +16,7 @@ use crate::clock::Random;
 use crate::error::Error;
 use crate::ids::{PartitionId, TopicName};
 use crate::producer::config::ProducerConfig;
-use crate::producer::partitioner::{PartitionLoad, Sticky, TopicPartitions};
+use crate::producer::partitioner::{PartitionLoad, Partitioner, Sticky, TopicPartitions};
 use crate::producer::sender::TransactionNumber;
 use crate::producer::transaction::over;
 use crate::record::Record;
@@ -79,6 +79,8 @@ pub(in crate::producer) struct ProducerTopic {
     /// In the order of the partitions.
     pub(in crate::producer) slots: Vec<Arc<PartitionBatches>>,
     pub(in crate::producer) unkeyed: Arc<Unkeyed>,
+    /// `None`: Kafka's own way.
+    pub(in crate::producer) partitioner: Option<Arc<dyn Partitioner>>,
 }
 
 /// Where the records of a topic go that have no key.
@@ -155,11 +157,13 @@ impl ProducerTopic {
         record: &Record<'_>,
         chosen: Option<PartitionId>,
     ) -> (PartitionId, bool) {
-        let fixed = record
-            .partition
-            .or(chosen)
-            .or_else(|| config.partition_of_key(record, &self.partitions));
-        match fixed {
+        let of_key = || match (&self.partitioner, record.key) {
+            (None, Some(key)) if !config.partitioner_ignore_keys => {
+                Some(self.partitions.of_key(key))
+            }
+            _ => None,
+        };
+        match record.partition.or(chosen).or_else(of_key) {
             Some(partition) => (partition, false),
             None => (self.unkeyed_partition(), true),
         }

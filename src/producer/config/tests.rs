@@ -1,4 +1,7 @@
 use super::*;
+use crate::ids::PartitionId;
+use crate::producer::TopicPartitions;
+use crate::record::Record;
 
 fn from(pairs: &[(&str, &str)]) -> std::result::Result<ProducerConfig, String> {
     ProducerConfig::from_properties(&pairs.iter().copied().collect())

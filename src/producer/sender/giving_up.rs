@@ -14,7 +14,7 @@ use crate::producer::purge::Purge;
 impl Sender {
     pub(super) fn expire(&mut self, batch: BatchId, has_left: bool) {
         let Some(partition) = self.batches.get(&batch).map(|known| known.partition) else { return };
-        let limit = self.settings.delivery_timeout.as_millis();
+        let limit = self.delivery_timeout(partition).as_millis();
         let mut message = format!("not acknowledged within {limit} ms (delivery.timeout.ms)");
         let cause = self.cause(partition, batch);
         if let Some(cause) = cause.as_ref().filter(|cause| cause.code().is_none()) {

@@ -198,7 +198,8 @@ impl SenderTask {
                     self.machine.handle_leaderless(slot.index, code, now);
                 }
                 (None, _) => {
-                    let index = self.machine.add_partition(leader);
+                    let index =
+                        self.machine.add_partition(leader, config.delivery_timeout_of(&name));
                     let partition = PartitionId(i32::try_from(number).unwrap_or(i32::MAX));
                     let slot = Arc::new(PartitionBatches::new(
                         TopicPartition { topic: name.clone(), partition },
@@ -217,6 +218,7 @@ impl SenderTask {
             ),
             slots: slots.iter().take(topic.partitions.len()).cloned().collect(),
             unkeyed: Arc::clone(&unkeyed),
+            partitioner: config.partitioner_of(&name).cloned(),
         };
         let followed = TopicState { seen: Some(Arc::clone(topic)), slots, unkeyed, limit };
         followed.mark_stuck(&self.stuck.0);

@@ -13,7 +13,7 @@ use crate::producer::sender::batch_queue::BatchId;
 use crate::producer::sender::ready::PartitionIndex;
 use crate::runtime;
 use crate::wire::batch::{HEADER_LEN, SealedRecords};
-use crate::wire::compress::{Codec, CodecError};
+use crate::wire::compress::{Codec, CodecError, Compression};
 
 impl SenderTask {
     pub(super) fn seal(&mut self, partition: PartitionIndex, closed: ClosedBatch, now: Instant) {
@@ -34,7 +34,7 @@ impl SenderTask {
                 has_been_sent: false,
             },
         );
-        let compression = self.shared.config.compression;
+        let compression = self.compression(partition);
         if compression.codec() == Codec::None {
             let records = records.seal(compression);
             return self.sealed(id, records, now);
@@ -52,6 +52,13 @@ impl SenderTask {
             };
             SenderTaskEvent::Sealed { batch: id, records: runtime.offload(len, seal).await }
         }));
+    }
+
+    /// What the batches of a partition are compressed by.
+    pub(super) fn compression(&self, partition: PartitionIndex) -> Compression {
+        let config = &self.shared.config;
+        let slot = self.slot(partition);
+        slot.map_or(config.compression, |slot| config.compression_of(&slot.topic_partition.topic))
     }
 
     pub(super) fn sealed(
@@ -82,7 +89,7 @@ impl SenderTask {
         let Some(records) = self.batches.get(&batch).and_then(|held| held.records.clone()) else {
             return;
         };
-        let compression = self.shared.config.compression;
+        let compression = self.compression(partition);
         if let Some(slot) = self.slot(partition) {
             slot.limit.reset();
         }

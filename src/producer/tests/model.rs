@@ -111,7 +111,7 @@ impl World {
         let now = Instant::now();
         let mut sender = Sender::new(settings, Random::new(seed), now);
         for _ in 0..partitions {
-            sender.add_partition(Some(Leader { broker: BrokerId(1), epoch: None }));
+            sender.add_partition(Some(Leader { broker: BrokerId(1), epoch: None }), None);
         }
         Self {
             sender,

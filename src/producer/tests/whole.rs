@@ -22,6 +22,7 @@ mod ending;
 mod memory;
 mod purging;
 mod sinking;
+mod topics;
 
 /// Brokers with topic `t` of three partitions.
 pub(super) async fn brokers(count: i32) -> EmbeddedCluster {
