@@ -26,6 +26,7 @@ pub mod fuzz;
 mod group_metadata;
 pub mod guide;
 mod hedge;
+pub mod hooks;
 mod ids;
 #[cfg(feature = "mq")]
 pub mod mq;
@@ -69,6 +70,7 @@ pub use consumer::{
 pub use error::{Class, Error, ErrorCode, ErrorContext, ErrorKind, Result, Written};
 pub use exactly_once::ExactlyOnce;
 pub use group_metadata::{ConsumerGroupMetadata, OffsetAndMetadata};
+pub use hooks::Hooks;
 pub use ids::{
     BrokerId, ClientInstanceId, DirectoryId, Generation, GroupId, LeaderEpoch, Offset,
     ParseIdError, PartitionId, ProducerEpoch, ProducerId, Sequence, Timestamp, TopicId, TopicName,

@@ -129,7 +129,8 @@ impl Meter {
             }
             ConsumerEvent::Delivered { .. }
             | ConsumerEvent::Lagging { .. }
-            | ConsumerEvent::Left { .. } => {}
+            | ConsumerEvent::Left { .. }
+            | ConsumerEvent::Rebalancing { .. } => {}
         }
     }
 

@@ -54,6 +54,7 @@ use waits::Waits;
 use crate::clock::{Random, WallClock};
 use crate::config::{BrokerAddress, ClientConfig};
 use crate::error::{Error, ErrorKind, Result, Written};
+use crate::hooks::Throttled;
 use crate::ids::BrokerId;
 use crate::net::{
     ConnectionObserver, ConnectionSecurity, Connector, MinIdleConnections, NewestFeatures,
@@ -64,7 +65,7 @@ use crate::runtime::{self, Runtime};
 use crate::watch;
 use crate::wire::call::{Reply, Request, encode_request};
 use crate::wire::frame::Frame;
-use crate::wire::versions::ApiVersions;
+use crate::wire::versions::{ApiKey, ApiVersions};
 
 /// A cluster as all handles of a client share it; cheap to clone.
 #[derive(Clone, Debug)]
@@ -140,7 +141,7 @@ impl Cluster {
             max_reply: config.receive_message_max_bytes,
             greetings: Arc::default(),
             features: Arc::clone(&features),
-            observer: ConnectionObserver::new(recorder.connections()),
+            observer: ConnectionObserver::new(recorder.connections(), config.hooks.clone()),
         };
         let reconnect = Backoff::new(config.reconnect_backoff, config.reconnect_backoff_max);
         let pool = Pool::new(
@@ -409,6 +410,7 @@ impl Cluster {
     /// replies say so at their end.
     pub(crate) fn throttle(&self, broker: BrokerId, lane: Lane, duration: Duration) {
         if duration > Duration::ZERO {
+            self.note_throttle(ApiKey::Produce, Some(broker), duration);
             self.inner.pool.mute(Node::Broker(broker), lane, duration);
         }
     }
@@ -484,7 +486,7 @@ impl Cluster {
                 &self.inner.config.client_id,
             )
             .map_err(|error| Error::from(error).with_written(Written::No))?;
-            let pending = connection.submit(frame, id, answer, deadline).await?;
+            let pending = connection.submit(R::API, frame, id, answer, deadline).await?;
             Ok((pending, version, connection))
         };
         let submitted = tokio::time::timeout_at(deadline.into(), submitted)
@@ -506,11 +508,19 @@ impl Cluster {
         if answer == ReplyMode::Expected {
             let throttle = reply.throttle();
             if throttle > Duration::ZERO {
-                self.inner.recorder.throttled(R::API.name(), broker, throttle);
+                self.note_throttle(R::API, broker, throttle);
                 connection.mute(throttle);
             }
         }
         Ok(reply)
+    }
+
+    fn note_throttle(&self, api: ApiKey, broker: Option<BrokerId>, duration: Duration) {
+        let api = api.name();
+        self.inner.recorder.throttled(api, broker, duration);
+        if let Some(hooks) = &self.inner.config.hooks {
+            hooks.call(|hooks| hooks.throttled(&Throttled { broker, api, duration }));
+        }
     }
 
     /// Others wait for the same connection, and know why there is none.

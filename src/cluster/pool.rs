@@ -308,7 +308,7 @@ impl Pool {
             setup.setup_timeout = self.setup_backoff.after(failures + 1, &mut lanes.random);
         }
         LaneConnection {
-            connection: Connection::open(&self.runtime, address.clone(), setup),
+            connection: Connection::open(&self.runtime, node.id(), address.clone(), setup),
             opened: now,
         }
     }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::*;
 use crate::clock::WallClock;
+use crate::hooks::{HookCaller, Hooks};
 use crate::net::Connector;
 
 /// The settings of a [`Client`](crate::Client), shared by its producers, consumers and admin
@@ -51,6 +52,8 @@ pub struct ClientConfig {
     pub(crate) security: SecurityConfig,
     /// `None`: TCP.
     pub(crate) connector: Option<Arc<dyn Connector>>,
+    /// `None`: nobody is told.
+    pub(crate) hooks: Option<Arc<HookCaller>>,
     /// `None`: from the operating system.
     pub(crate) seed: Option<u64>,
     /// `None`: the system's.
@@ -449,6 +452,7 @@ impl Default for ClientConfig {
             enable_metrics_push: true,
             security: SecurityConfig::default(),
             connector: None,
+            hooks: None,
             seed: None,
             wall_clock: None,
             words: Words::default(),
@@ -490,6 +494,14 @@ impl ClientConfig {
     #[must_use]
     pub fn connector(mut self, connector: impl Connector) -> Self {
         self.connector = Some(Arc::new(connector));
+        self
+    }
+
+    /// Sets who is told what happens to the client's connections, requests, batches and groups;
+    /// unset, the default, that costs nothing. All handles of the client share the hooks.
+    #[must_use]
+    pub fn hooks(mut self, hooks: impl Hooks) -> Self {
+        self.hooks = Some(HookCaller::new(hooks));
         self
     }
 

@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use super::config::ConsumerConfig;
 use super::fetch::buffer::Buffer;
 use super::fetch::{filter, rpc};
+use super::observer::ConsumerObserver;
 use super::position::{AssignmentEpoch, PartitionAssignment, Position};
 use super::receive::Receiver;
 use super::shared::ConsumerShared;
@@ -48,7 +49,7 @@ impl Walk {
             subscription,
             CancellationToken::new(),
             decode,
-            ClientRecorder::new("bench").consumer(),
+            ConsumerObserver::new(ClientRecorder::new("bench").consumer(), None),
         ));
         let assignment = |partition| {
             let partition = TopicPartition::new(topic, partition);

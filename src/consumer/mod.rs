@@ -61,6 +61,7 @@ use fetch::buffer::Buffer;
 use fetch::task::Fetcher;
 use group::{Change, Group};
 use handle::Core;
+use observer::ConsumerObserver;
 use receive::Receiver;
 use shared::ConsumerShared;
 use subscription::Subscription;
@@ -112,7 +113,7 @@ impl Consumer {
             subscription,
             runtime.cancelled().clone(),
             decode,
-            cluster.recorder().consumer(),
+            ConsumerObserver::new(cluster.recorder().consumer(), cluster.config().hooks.clone()),
         ));
         let lanes = cluster.lanes();
         let fetcher =

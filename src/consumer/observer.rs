@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::client_telemetry::{ClientKind, Meter};
+use crate::hooks::HookCaller;
 use crate::observability::{ConsumerEvent, ConsumerRecorder, GroupRecorder, MemberEvent};
 
 /// Is told of what is fetched and delivered.
@@ -10,6 +11,7 @@ use crate::observability::{ConsumerEvent, ConsumerRecorder, GroupRecorder, Membe
 pub(crate) struct ConsumerObserver {
     recorder: ConsumerRecorder,
     meter: Arc<Meter>,
+    hooks: Option<Arc<HookCaller>>,
 }
 
 /// Is told of the membership in a group.
@@ -20,13 +22,16 @@ pub(crate) struct MemberObserver {
 }
 
 impl ConsumerObserver {
-    pub(crate) fn new(recorder: ConsumerRecorder) -> Self {
-        Self { recorder, meter: Arc::new(Meter::new(ClientKind::Consumer)) }
+    pub(crate) fn new(recorder: ConsumerRecorder, hooks: Option<Arc<HookCaller>>) -> Self {
+        Self { recorder, meter: Arc::new(Meter::new(ClientKind::Consumer)), hooks }
     }
 
     pub(crate) fn tell(&self, event: ConsumerEvent<'_>) {
         self.recorder.note(event);
         self.meter.note_consumer(event);
+        if let Some(hooks) = &self.hooks {
+            hooks.note_consumer(event);
+        }
     }
 
     /// One for a member whose metrics are pushed with this consumer's.

@@ -23,7 +23,6 @@ use crate::consumer::subscription::{Subscription, SubscriptionKind};
 use crate::error::{Error, ErrorKind, Result};
 use crate::group_metadata::ConsumerGroupMetadata;
 use crate::ids::{Offset, TopicName, TopicPartition};
-use crate::observability::ConsumerRecorder;
 use crate::runtime::{self, Activity};
 use crate::wire::batch::DecodeOptions;
 
@@ -85,7 +84,7 @@ impl ConsumerShared {
         subscription: Subscription,
         cancelled: CancellationToken,
         decode: DecodeOptions,
-        recorder: ConsumerRecorder,
+        observer: ConsumerObserver,
     ) -> Self {
         let state = State {
             subscription,
@@ -107,7 +106,7 @@ impl ConsumerShared {
             activity: Activity::new(runtime::now()),
             cancelled,
             decode,
-            observer: ConsumerObserver::new(recorder),
+            observer,
             #[cfg(test)]
             locks: AtomicU64::new(0),
         }

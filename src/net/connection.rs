@@ -10,11 +10,12 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::BrokerAddress;
 use crate::error::{Error, ErrorKind, Result, Written};
+use crate::ids::BrokerId;
 use crate::observability::ConnectionEvent;
 use crate::runtime::{self, Runtime};
 use crate::watch;
 use crate::wire::frame::Frame;
-use crate::wire::versions::ApiVersions;
+use crate::wire::versions::{ApiKey, ApiVersions};
 
 mod task;
 
@@ -35,6 +36,8 @@ pub(crate) struct Connection {
 
 #[derive(Debug)]
 pub(super) struct ConnectionShared {
+    /// `None`: it is known by its address alone.
+    pub(super) broker: Option<BrokerId>,
     pub(super) address: BrokerAddress,
     next_correlation_id: AtomicI32,
     load: AtomicUsize,
@@ -53,6 +56,7 @@ pub(super) enum ConnectionState {
 /// A request on its way to the connection's task.
 #[derive(Debug)]
 pub(super) struct QueuedRequest {
+    pub(super) api: ApiKey,
     pub(super) frame: Frame,
     pub(super) correlation_id: i32,
     pub(super) deadline: Instant,
@@ -69,9 +73,15 @@ pub(crate) enum ReplyMode {
 
 impl Connection {
     /// Starts to open a connection; [`Connection::ready`] tells how that went.
-    pub(crate) fn open(runtime: &Runtime, address: BrokerAddress, setup: Setup) -> Self {
-        setup.observer.tell(ConnectionEvent::Attempted);
+    pub(crate) fn open(
+        runtime: &Runtime,
+        broker: Option<BrokerId>,
+        address: BrokerAddress,
+        setup: Setup,
+    ) -> Self {
+        setup.observer.tell(broker, &address, ConnectionEvent::Attempted);
         let shared = Arc::new(ConnectionShared {
+            broker,
             address,
             next_correlation_id: AtomicI32::new(0),
             load: AtomicUsize::new(0),
@@ -119,6 +129,7 @@ impl Connection {
     /// If the future is dropped, the request is not sent.
     pub(crate) async fn submit(
         &self,
+        api: ApiKey,
         frame: Frame,
         correlation_id: i32,
         answer: ReplyMode,
@@ -126,6 +137,7 @@ impl Connection {
     ) -> Result<PendingReply> {
         let (reply, replied) = oneshot::channel();
         let queued = QueuedRequest {
+            api,
             frame,
             correlation_id,
             deadline,

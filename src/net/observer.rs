@@ -2,7 +2,12 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
 
+use crate::config::BrokerAddress;
+use crate::error::Error;
+use crate::hooks::HookCaller;
+use crate::ids::BrokerId;
 use crate::observability::{ConnectionEvent, ConnectionRecorder};
 
 /// Shared by all connections of a client.
@@ -10,6 +15,7 @@ use crate::observability::{ConnectionEvent, ConnectionRecorder};
 pub(crate) struct ConnectionObserver {
     counters: Arc<ConnectionCounters>,
     recorder: ConnectionRecorder,
+    hooks: Option<Arc<HookCaller>>,
 }
 
 #[derive(Debug, Default)]
@@ -30,11 +36,17 @@ pub(crate) struct ConnectionCounts {
 
 /// An open connection, until it is dropped.
 #[derive(Debug)]
-pub(super) struct OpenConnection<'a>(&'a ConnectionObserver);
+pub(super) struct OpenConnection<'a> {
+    observer: &'a ConnectionObserver,
+    broker: Option<BrokerId>,
+    address: &'a BrokerAddress,
+    /// Why it has ended.
+    reason: Option<Error>,
+}
 
 impl ConnectionObserver {
-    pub(crate) fn new(recorder: ConnectionRecorder) -> Self {
-        Self { counters: Arc::default(), recorder }
+    pub(crate) fn new(recorder: ConnectionRecorder, hooks: Option<Arc<HookCaller>>) -> Self {
+        Self { counters: Arc::default(), recorder, hooks }
     }
 
     pub(crate) fn counts(&self) -> ConnectionCounts {
@@ -45,38 +57,60 @@ impl ConnectionObserver {
         }
     }
 
-    pub(super) fn tell(&self, event: ConnectionEvent) {
+    /// Tells what happens to a connection to an address, which is that of `broker` if the cluster
+    /// has named it.
+    pub(super) fn tell(
+        &self,
+        broker: Option<BrokerId>,
+        address: &BrokerAddress,
+        event: ConnectionEvent<'_>,
+    ) {
         self.counters.note(event);
         self.recorder.note(event);
+        if let Some(hooks) = &self.hooks {
+            hooks.note_connection(broker, address, event);
+        }
     }
 
-    pub(super) fn opened(&self) -> OpenConnection<'_> {
-        self.tell(ConnectionEvent::Opened);
-        OpenConnection(self)
+    pub(super) fn opened<'a>(
+        &'a self,
+        broker: Option<BrokerId>,
+        address: &'a BrokerAddress,
+        took: Duration,
+    ) -> OpenConnection<'a> {
+        self.tell(broker, address, ConnectionEvent::Opened { took });
+        OpenConnection { observer: self, broker, address, reason: None }
+    }
+}
+
+impl OpenConnection<'_> {
+    pub(super) fn ended(mut self, reason: &Error) {
+        self.reason = Some(reason.clone());
     }
 }
 
 impl Drop for OpenConnection<'_> {
     fn drop(&mut self) {
-        self.0.tell(ConnectionEvent::Closed);
+        let event = ConnectionEvent::Closed { reason: self.reason.as_ref() };
+        self.observer.tell(self.broker, self.address, event);
     }
 }
 
 impl ConnectionCounters {
     #[deny(clippy::wildcard_enum_match_arm)]
-    fn note(&self, event: ConnectionEvent) {
+    fn note(&self, event: ConnectionEvent<'_>) {
         match event {
             ConnectionEvent::Attempted => {
                 self.attempted.fetch_add(1, Relaxed);
             }
-            ConnectionEvent::Opened => {
+            ConnectionEvent::Opened { .. } => {
                 self.opened.fetch_add(1, Relaxed);
             }
-            ConnectionEvent::Failed => {
+            ConnectionEvent::Failed { .. } => {
                 self.failed.fetch_add(1, Relaxed);
             }
             // What is open is known to the pool.
-            ConnectionEvent::Closed
+            ConnectionEvent::Closed { .. }
             | ConnectionEvent::Sent { .. }
             | ConnectionEvent::Received { .. } => {}
         }

@@ -22,6 +22,7 @@ use crate::observability::ClientRecorder;
 use crate::runtime::{self, Runtime};
 use crate::wire::call::encode_request;
 use crate::wire::messages::metadata::{MetadataRequest, MetadataRequestTopic};
+use crate::wire::versions::ApiKey;
 
 /// Hands out one end of an in-memory pipe and keeps the other for the test.
 #[derive(Debug)]
@@ -133,7 +134,7 @@ impl Fixture {
         let runtime = Runtime::current(true).unwrap();
         let pipes =
             std::sync::Arc::new(Pipes { peers: Mutex::default(), opened: AtomicUsize::new(0) });
-        let observer = ConnectionObserver::new(ClientRecorder::new("test").connections());
+        let observer = ConnectionObserver::new(ClientRecorder::new("test").connections(), None);
         let setup = Setup {
             observer: observer.clone(),
             connector: std::sync::Arc::new(PipeConnector(std::sync::Arc::clone(&pipes))),
@@ -148,7 +149,7 @@ impl Fixture {
             greetings: std::sync::Arc::default(),
             features: std::sync::Arc::default(),
         };
-        let connection = Connection::open(&runtime, BrokerAddress::new("b", 9092), setup);
+        let connection = Connection::open(&runtime, None, BrokerAddress::new("b", 9092), setup);
         Self { runtime, pipes, connection, observer }
     }
 
@@ -172,7 +173,11 @@ impl Fixture {
     async fn call(&self, deadline: Instant) -> Result<Bytes> {
         let id = self.connection.next_correlation_id();
         let frame = encode_request(&MetadataRequest::default(), 1, id, "test").unwrap();
-        self.connection.submit(frame, id, ReplyMode::Expected, deadline).await?.reply().await
+        self.connection
+            .submit(ApiKey::Metadata, frame, id, ReplyMode::Expected, deadline)
+            .await?
+            .reply()
+            .await
     }
 }
 
@@ -235,7 +240,11 @@ async fn what_needs_no_answer_and_cannot_leave_ends_its_connection_at_its_deadli
     let request = MetadataRequest { topics: Some(vec![topic; 100]), ..MetadataRequest::default() };
     let id = fixture.connection.next_correlation_id();
     let frame = encode_request(&request, 1, id, "test").unwrap();
-    let pending = fixture.connection.submit(frame, id, ReplyMode::None, after(1)).await.unwrap();
+    let pending = fixture
+        .connection
+        .submit(ApiKey::Metadata, frame, id, ReplyMode::None, after(1))
+        .await
+        .unwrap();
     assert_eq!(pending.reply().await.unwrap_err().kind(), ErrorKind::Timeout);
     tokio::time::sleep(Duration::from_millis(1)).await;
     assert!(!fixture.connection.is_alive(), "it holds the request for ever");
@@ -452,12 +461,15 @@ async fn each_api_has_a_longest_reply_of_its_own() {
         let fixture = Fixture::new(None);
         let mut peer = fixture.peer().await;
         let id = fixture.connection.next_correlation_id();
-        let frame = match is_heartbeat {
-            true => encode_request(&HeartbeatRequest::default(), 1, id, "test").unwrap(),
-            false => encode_request(&MetadataRequest::default(), 1, id, "test").unwrap(),
+        let encode_heartbeat = || encode_request(&HeartbeatRequest::default(), 1, id, "test");
+        let encode_metadata = || encode_request(&MetadataRequest::default(), 1, id, "test");
+        let (api, frame) = match is_heartbeat {
+            true => (ApiKey::Heartbeat, encode_heartbeat()),
+            false => (ApiKey::Metadata, encode_metadata()),
         };
+        let frame = frame.unwrap();
         let pending =
-            fixture.connection.submit(frame, id, ReplyMode::Expected, after(5)).await.unwrap();
+            fixture.connection.submit(api, frame, id, ReplyMode::Expected, after(5)).await.unwrap();
         let (_, id) = peer.request().await;
         let mut reply = BytesMut::new();
         reply.put_i32(100_004);

@@ -7,7 +7,9 @@
 
 use std::time::Duration;
 
-use crate::ids::{BrokerId, TopicName, TopicPartition};
+use crate::error::Error;
+use crate::hooks::BatchSize;
+use crate::ids::{BrokerId, Offset, TopicName, TopicPartition};
 
 /// What happens to a producer's batches and requests.
 #[derive(Clone, Copy)]
@@ -39,6 +41,14 @@ pub(crate) enum ProducerEvent<'a> {
     BatchResolved {
         /// The free bytes of `buffer.memory`.
         available: &'a dyn Fn() -> usize,
+        partition: Option<&'a TopicPartition>,
+        records: u32,
+        /// If it was sealed.
+        size: Option<BatchSize>,
+        /// The offset of the first record, if the broker has said it.
+        result: Result<Option<Offset>, &'a Error>,
+        /// By their place in the batch.
+        record_errors: &'a [(u32, Error)],
     },
     /// The records of a batch have failed.
     BatchFailed { topic: Option<&'a TopicName>, records: u32 },
@@ -64,6 +74,16 @@ pub(crate) enum ConsumerEvent<'a> {
     Lagging { partition: &'a TopicPartition, lag: Option<u64> },
     /// A partition is this consumer's no more.
     Left { partition: &'a TopicPartition },
+    /// The group has given or taken partitions, and the application is told of it.
+    Rebalancing { group: &'a str, change: AssignmentChange, partitions: &'a [TopicPartition] },
+}
+
+/// What becomes of partitions in a rebalance.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum AssignmentChange {
+    Assigned,
+    Revoked,
+    Lost,
 }
 
 /// What happens to a member of a group.
@@ -81,19 +101,17 @@ pub(crate) enum MemberEvent<'a> {
 /// What happens to connections.
 #[derive(Clone, Copy)]
 #[cfg_attr(not(feature = "metrics"), allow(dead_code, reason = "the facade reads most of it"))]
-pub(crate) enum ConnectionEvent {
+pub(crate) enum ConnectionEvent<'a> {
     /// One is to be opened.
     Attempted,
     /// One takes requests.
-    Opened,
+    Opened { took: Duration },
     /// One could not be opened.
-    Failed,
-    /// One that took requests has ended.
-    Closed,
-    Sent {
-        bytes: usize,
-    },
-    Received {
-        bytes: usize,
-    },
+    Failed { took: Duration, error: &'a Error },
+    /// One that took requests has ended; without a reason if this client has hung up.
+    Closed { reason: Option<&'a Error> },
+    /// A request is about to be written.
+    Sent { api: &'static str, bytes: usize },
+    /// A reply has come, so long after its request.
+    Received { api: &'static str, bytes: usize, took: Duration },
 }

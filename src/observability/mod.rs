@@ -9,13 +9,16 @@
 #[cfg(test)]
 pub(crate) mod captured_logs;
 mod events;
+mod hooked;
 #[cfg(all(test, feature = "metrics"))]
 pub(crate) mod noted;
 #[cfg_attr(not(feature = "metrics"), path = "noop.rs")]
 mod recorder;
 pub(crate) mod spans;
 
-pub(crate) use events::{ConnectionEvent, ConsumerEvent, MemberEvent, ProducerEvent};
+pub(crate) use events::{
+    AssignmentChange, ConnectionEvent, ConsumerEvent, MemberEvent, ProducerEvent,
+};
 pub(crate) use recorder::{
     ClientRecorder, ConnectionRecorder, ConsumerRecorder, GroupRecorder, ProducerRecorder,
 };

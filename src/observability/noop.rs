@@ -65,7 +65,7 @@ impl ClientRecorder {
 
 #[allow(clippy::unused_self, reason = "as the feature has it")]
 impl ConnectionRecorder {
-    pub(crate) fn note(&self, _: ConnectionEvent) {}
+    pub(crate) fn note(&self, _: ConnectionEvent<'_>) {}
 }
 
 #[allow(clippy::unused_self, reason = "as the feature has it")]

@@ -211,20 +211,20 @@ impl ClientRecorder {
 
 impl ConnectionRecorder {
     #[deny(clippy::wildcard_enum_match_arm)]
-    pub(crate) fn note(&self, event: ConnectionEvent) {
+    pub(crate) fn note(&self, event: ConnectionEvent<'_>) {
         match event {
             ConnectionEvent::Attempted => {}
-            ConnectionEvent::Opened => {
+            ConnectionEvent::Opened { .. } => {
                 self.created.increment(1);
                 self.count.increment(1.0);
             }
-            ConnectionEvent::Failed => self.failed.increment(1),
-            ConnectionEvent::Closed => {
+            ConnectionEvent::Failed { .. } => self.failed.increment(1),
+            ConnectionEvent::Closed { .. } => {
                 self.closed.increment(1);
                 self.count.decrement(1.0);
             }
-            ConnectionEvent::Sent { bytes } => self.sent.increment(whole(bytes)),
-            ConnectionEvent::Received { bytes } => self.received.increment(whole(bytes)),
+            ConnectionEvent::Sent { bytes, .. } => self.sent.increment(whole(bytes)),
+            ConnectionEvent::Received { bytes, .. } => self.received.increment(whole(bytes)),
         }
     }
 }
@@ -281,14 +281,10 @@ impl ProducerRecorder {
                 self.records_per_request.record(f64::from(records));
                 self.buffer_available.set(number(available()));
             }
-            // How long it took is told by the client, for every API.
-            ProducerEvent::RequestAnswered { broker, throttle, .. } => {
-                if throttle > Duration::ZERO {
-                    self.client.throttled("Produce", Some(broker), throttle);
-                }
-            }
+            // How long it took, and the pause it asks for, are told by the client, for every API.
+            ProducerEvent::RequestAnswered { .. } => {}
             ProducerEvent::BatchSplit => self.splits.increment(1),
-            ProducerEvent::BatchResolved { available } => {
+            ProducerEvent::BatchResolved { available, .. } => {
                 self.buffer_available.set(number(available()));
             }
             ProducerEvent::BatchFailed { topic, records } => {
@@ -329,6 +325,8 @@ impl ConsumerRecorder {
                     self.lag(partition).set(number(lag));
                 }
             }
+            // What the member has is told.
+            ConsumerEvent::Rebalancing { .. } => {}
             // A recorder cannot forget, so its lag is none.
             ConsumerEvent::Left { partition } => {
                 if let Some(gauge) = self.lags.remove(partition) {

@@ -167,7 +167,7 @@ impl Producer {
         let shared = Arc::new(ProducerShared::new(config, cluster.wall_clock().clone()));
         let lanes = cluster.lanes();
         let recorder = cluster.recorder().producer(shared.accumulator.memory.size());
-        let observer = ProducerObserver::new(recorder);
+        let observer = ProducerObserver::new(recorder, cluster.config().hooks.clone());
         let (counters, meter) = (observer.counters(), observer.meter());
         let lane = Lane::Produce(lanes.id());
         let task = SenderTask::new(Arc::clone(&shared), cluster, lane, observer);

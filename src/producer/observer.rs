@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::stats::Counters;
 use crate::client_telemetry::{ClientKind, Meter};
+use crate::hooks::HookCaller;
 use crate::observability::{ProducerEvent, ProducerRecorder};
 
 #[derive(Debug)]
@@ -11,18 +12,22 @@ pub(super) struct ProducerObserver {
     counters: Arc<Counters>,
     recorder: ProducerRecorder,
     meter: Arc<Meter>,
+    hooks: Option<Arc<HookCaller>>,
 }
 
 impl ProducerObserver {
-    pub(super) fn new(recorder: ProducerRecorder) -> Self {
+    pub(super) fn new(recorder: ProducerRecorder, hooks: Option<Arc<HookCaller>>) -> Self {
         let meter = Arc::new(Meter::new(ClientKind::Producer));
-        Self { counters: Arc::default(), recorder, meter }
+        Self { counters: Arc::default(), recorder, meter, hooks }
     }
 
     pub(super) fn tell(&mut self, event: ProducerEvent<'_>) {
         self.counters.note(event);
         self.recorder.note(event);
         self.meter.note_producer(event);
+        if let Some(hooks) = &self.hooks {
+            hooks.note_producer(event);
+        }
     }
 
     /// What [`Producer::stats`](super::Producer::stats) reads.

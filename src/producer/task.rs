@@ -37,6 +37,7 @@ use super::topics_in_use::TopicsInUse;
 use crate::clock::Random;
 use crate::cluster::{Cluster, ClusterView, InterestGuard, Lane, MetadataInterest, Route};
 use crate::error::{Error, ErrorCode, ErrorKind, Result};
+use crate::hooks::BatchSize;
 use crate::ids::{BrokerId, TopicName};
 use crate::observability::ProducerEvent;
 use crate::runtime;
@@ -81,6 +82,12 @@ struct ClosedBatchState {
     records: Option<SealedRecords>,
     opened: Instant,
     has_been_sent: bool,
+}
+
+/// How many records a batch has, and how large they are once it is sealed.
+struct BatchRecords {
+    count: u32,
+    size: Option<BatchSize>,
 }
 
 /// What has been worked out or awaited.
@@ -331,16 +338,21 @@ impl SenderTask {
             slot.resolved();
         }
         let open = slot.and_then(|slot| slot.take(batch));
-        let open = open.map(|closed| (closed.promise, closed.memory, closed.records.count()));
+        let open = open.map(|closed| {
+            let records = BatchRecords { count: closed.records.count(), size: None };
+            (closed.promise, closed.memory, records)
+        });
         let held = self.batches.remove(&batch).map(|held| {
-            if let Some(sealed) = held.records {
+            let size = held.records.map(|sealed| {
+                let (uncompressed, compressed) = (sealed.uncompressed_len, sealed.records.len());
                 self.shared.accumulator.buffers.give(sealed.records);
-            }
-            (held.promise, held.memory, held.count)
+                BatchSize { uncompressed, compressed }
+            });
+            (held.promise, held.memory, BatchRecords { count: held.count, size })
         });
         match open.or(held) {
-            Some((promise, memory, count)) => {
-                self.resolve_batch(partition, promise, memory, count, verdict)
+            Some((promise, memory, records)) => {
+                self.resolve_batch(partition, promise, memory, records, verdict)
             }
             // It was full before the machine heard of that, and is in the events.
             None => drop(self.early.insert(batch, verdict)),
@@ -352,12 +364,23 @@ impl SenderTask {
         partition: PartitionIndex,
         promise: Promise,
         memory: Reservation,
-        count: u32,
+        BatchRecords { count, size }: BatchRecords,
         verdict: Verdict,
     ) {
         drop(memory);
-        let available = &|| self.shared.accumulator.memory.free();
-        self.observer.tell(ProducerEvent::BatchResolved { available });
+        let slot = self.slots.get(at(partition));
+        let (result, record_errors) = match &verdict {
+            Verdict::Written { base_offset, .. } => (Ok(*base_offset), &[][..]),
+            Verdict::Failed { error, records } => (Err(error), &records[..]),
+        };
+        self.observer.tell(ProducerEvent::BatchResolved {
+            available: &|| self.shared.accumulator.memory.free(),
+            partition: slot.map(|slot| &slot.topic_partition),
+            records: count,
+            size,
+            result,
+            record_errors,
+        });
         match verdict {
             Verdict::Written { base_offset, append_time } => promise.keep(base_offset, append_time),
             Verdict::Failed { error, records } => {

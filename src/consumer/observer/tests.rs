@@ -1,7 +1,9 @@
 use std::time::Duration;
 
 use super::*;
+use crate::hooks::tests::Heard;
 use crate::ids::{BrokerId, TopicPartition};
+use crate::observability::AssignmentChange;
 use crate::observability::ClientRecorder;
 use crate::observability::noted::Noted;
 
@@ -16,12 +18,21 @@ fn heard(
     let _installed = metrics::set_default_local_recorder(&noted);
     let client = ClientRecorder::new("c");
     let meter = Arc::new(Meter::subscribed(ClientKind::Consumer));
-    let observer = ConsumerObserver { recorder: client.consumer(), meter: Arc::clone(&meter) };
+    let hooks = Heard::default();
+    let observer = ConsumerObserver {
+        recorder: client.consumer(),
+        meter: Arc::clone(&meter),
+        hooks: Some(HookCaller::new(hooks.clone())),
+    };
     let mut member = observer.member(client.group("g"));
     before(&observer, &mut member);
     let told = noted.snapshot();
     tell(&observer, &mut member);
-    let heard = [("facade", noted.snapshot() != told), ("telemetry", meter.has_measured())];
+    let heard = [
+        ("facade", noted.snapshot() != told),
+        ("telemetry", meter.has_measured()),
+        ("hooks", !hooks.is_empty()),
+    ];
     heard.into_iter().filter_map(|(who, has_heard)| has_heard.then_some(who)).collect()
 }
 
@@ -34,6 +45,11 @@ fn every_event_of_fetching_is_heard_by_all_whom_it_concerns() {
         ConsumerEvent::Delivered { partition, records: 2, bytes: 9 },
         ConsumerEvent::Lagging { partition, lag: Some(3) },
         ConsumerEvent::Left { partition },
+        ConsumerEvent::Rebalancing {
+            group: "g",
+            change: AssignmentChange::Lost,
+            partitions: std::slice::from_ref(partition),
+        },
     ] {
         let lags = |observer: &ConsumerObserver, _: &mut MemberObserver| {
             if matches!(event, ConsumerEvent::Left { .. }) {
@@ -45,6 +61,7 @@ fn every_event_of_fetching_is_heard_by_all_whom_it_concerns() {
             ConsumerEvent::Delivered { .. }
             | ConsumerEvent::Lagging { .. }
             | ConsumerEvent::Left { .. } => &["facade"],
+            ConsumerEvent::Rebalancing { .. } => &["hooks"],
         };
         let heard = heard(lags, |observer, _| observer.tell(event));
         assert_eq!(heard, listeners, "{:?}", std::mem::discriminant(&event));

@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use super::*;
 use crate::consumer::fetch::buffer::{BufferedBatch, Content};
 use crate::consumer::fetch::filter::FetchFilter;
+use crate::consumer::observer::ConsumerObserver;
 use crate::consumer::position::{AssignmentEpoch, FetchState, Position};
 use crate::consumer::subscription::{CommitPosition, SubscriptionKind};
 use crate::group_metadata::OffsetAndMetadata;
@@ -141,7 +142,7 @@ impl World {
             subscription,
             CancellationToken::new(),
             decode,
-            ClientRecorder::new("model").consumer(),
+            ConsumerObserver::new(ClientRecorder::new("model").consumer(), None),
         ));
         let receiver = Receiver::new(Arc::clone(&shared), 1);
         let (paused, owned) = ([false; 2], [false; 2]);

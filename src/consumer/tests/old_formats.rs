@@ -6,6 +6,7 @@ use tokio_util::sync::CancellationToken;
 use super::*;
 use crate::consumer::fetch::buffer::{Buffer, BufferedBatch, Content};
 use crate::consumer::fetch::filter::FetchFilter;
+use crate::consumer::observer::ConsumerObserver;
 use crate::consumer::position::Position;
 use crate::observability::ClientRecorder;
 use crate::wire::batch::Batches;
@@ -50,7 +51,7 @@ fn receiver_at(start: i64, compressed: Bytes, subscription: Subscription) -> Rec
         subscription,
         CancellationToken::new(),
         decode,
-        ClientRecorder::new("test").consumer(),
+        ConsumerObserver::new(ClientRecorder::new("test").consumer(), None),
     ));
     let mut next = Offset(start);
     let mut buffered_batches = Vec::new();

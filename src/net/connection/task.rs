@@ -78,30 +78,33 @@ pub(super) async fn run(
     mut requests: mpsc::Receiver<QueuedRequest>,
     state: watch::Publisher<ConnectionState>,
 ) {
+    let (begun, broker, address) = (runtime::now(), shared.broker, &shared.address);
     let opened = opening::open(&shared, &setup, &runtime)
-        .instrument(spans::connect(&setup.client_id, &shared.address))
+        .instrument(spans::connect(&setup.client_id, address))
         .await;
+    let took = runtime::now().saturating_duration_since(begun);
     let error = match opened {
         Ok((io, HandshakeOutcome { versions, lifetime })) => {
-            debug!(address = %shared.address, ?lifetime, "connected");
-            let _open = setup.observer.opened();
+            debug!(%address, ?lifetime, "connected");
+            let open = setup.observer.opened(broker, address, took);
             let versions = Arc::new(versions);
             state.send_replace(ConnectionState::Ready(Arc::clone(&versions)));
             let mut serving = Serving::new(io, &shared, &setup, &runtime, versions, lifetime);
             let ConnectionEnd(why) = poll_fn(|cx| serving.poll(cx, &mut requests)).await;
-            let error = why.with_context(format_args!("connection to {}", shared.address));
+            let error = why.with_context(format_args!("connection to {address}"));
             // Nobody may find the connection alive once the first caller has heard of its end.
             state.send_replace(ConnectionState::Ended(error.clone()));
             serving.fail_all(&error);
+            open.ended(&error);
             error
         }
         Err(error) => {
-            setup.observer.tell(ConnectionEvent::Failed);
+            setup.observer.tell(broker, address, ConnectionEvent::Failed { took, error: &error });
             state.send_replace(ConnectionState::Ended(error.clone()));
             error
         }
     };
-    debug!(address = %shared.address, %error, "connection ended");
+    debug!(%address, %error, "connection ended");
     requests.close();
     while let Some(queued) = requests.recv().await {
         let _ = queued.reply.send(Err(error.clone().with_written(Written::No)));
@@ -119,14 +122,12 @@ impl ConnectionEnd {
 
 type ReplySender = oneshot::Sender<Result<Bytes>>;
 
-/// Who waits for a reply, and how long that may be.
+/// Who waits for a reply to what, and since when.
 struct Expecting {
     waiter: ReplySender,
-    longest: usize,
+    api: ApiKey,
+    since: Instant,
 }
-
-/// Where in a frame the number of its API stands: behind the length.
-const API_KEY: std::ops::Range<usize> = 4..6;
 
 /// The longest reply to most requests: metadata of some 700,000 partitions. What is read of it
 /// takes up to 25 times its bytes, so that the limit of fetched records is none for it (a guess).
@@ -140,13 +141,11 @@ const LONGEST_SMALL_REPLY: usize = 64 * 1024;
 const SMALL_REPLIES: [ApiKey; 3] =
     [ApiKey::Heartbeat, ApiKey::InitProducerId, ApiKey::PushTelemetry];
 
-/// How long the reply to a request may be; `most` is `receive.message.max.bytes`.
-fn longest_reply(frame: &Frame, most: usize) -> usize {
-    let key =
-        frame.chunk().get(API_KEY).and_then(|key| key.try_into().ok()).map(i16::from_be_bytes);
-    match key {
-        Some(key) if [ApiKey::Fetch, ApiKey::ShareFetch].map(ApiKey::key).contains(&key) => most,
-        Some(key) if SMALL_REPLIES.map(ApiKey::key).contains(&key) => most.min(LONGEST_SMALL_REPLY),
+/// How many bytes the reply to a request may have; `most` is `receive.message.max.bytes`.
+fn longest_reply(api: ApiKey, most: usize) -> usize {
+    match api {
+        ApiKey::Fetch | ApiKey::ShareFetch => most,
+        api if SMALL_REPLIES.contains(&api) => most.min(LONGEST_SMALL_REPLY),
         _ => most.min(LONGEST_REPLY),
     }
 }
@@ -251,7 +250,8 @@ impl<'a> Serving<'a> {
         requests: &mut mpsc::Receiver<QueuedRequest>,
     ) -> bool {
         let mut any = false;
-        let is_parking = self.reauthentication.is_parking(runtime::now());
+        let now = runtime::now();
+        let is_parking = self.reauthentication.is_parking(now);
         while self.outgoing_bytes < OUTGOING_LIMIT
             && !self.owner_gone
             && !is_parking
@@ -260,7 +260,7 @@ impl<'a> Serving<'a> {
             match requests.poll_recv(cx) {
                 Poll::Ready(Some(queued)) => {
                     any = true;
-                    self.enqueue(queued);
+                    self.enqueue(queued, now);
                 }
                 Poll::Ready(None) => self.owner_gone = true,
                 Poll::Pending => break,
@@ -269,7 +269,7 @@ impl<'a> Serving<'a> {
         any
     }
 
-    fn enqueue(&mut self, queued: QueuedRequest) {
+    fn enqueue(&mut self, queued: QueuedRequest, now: Instant) {
         if queued.reply.is_closed() {
             // The caller has gone before anything was written.
             return;
@@ -280,15 +280,15 @@ impl<'a> Serving<'a> {
             bytes = queued.frame.len(),
             "request",
         );
-        self.setup.observer.tell(ConnectionEvent::Sent { bytes: queued.frame.len() });
-        self.outgoing_bytes += queued.frame.len();
-        let longest = longest_reply(&queued.frame, self.setup.max_reply);
+        let (api, bytes) = (queued.api, queued.frame.len());
+        self.tell(ConnectionEvent::Sent { api: api.name(), bytes });
+        self.outgoing_bytes += bytes;
         self.outgoing.push_back(queued.frame);
         if queued.answered {
             self.inflight.push(
                 queued.correlation_id,
                 queued.deadline,
-                Expecting { waiter: queued.reply, longest },
+                Expecting { waiter: queued.reply, api, since: now },
             );
         } else {
             self.unanswered.push(queued.correlation_id, queued.deadline, queued.reply);
@@ -350,18 +350,17 @@ impl<'a> Serving<'a> {
             Ok(0) => Poll::Ready(Err(self.end_of_stream())),
             Ok(_) => {
                 self.used = runtime::now();
-                Poll::Ready(self.deliver())
+                Poll::Ready(self.deliver(self.used))
             }
             Err(error) => Poll::Ready(Err(self.broken(&error))),
         }
     }
 
-    fn deliver(&mut self) -> Result<(), ConnectionEnd> {
+    fn deliver(&mut self, now: Instant) -> Result<(), ConnectionEnd> {
         loop {
-            let longest = self
-                .inflight
-                .first()
-                .map_or(opening::LARGEST_HANDSHAKE, |expecting| expecting.longest);
+            let most = self.setup.max_reply;
+            let longest = |expecting: &Expecting| longest_reply(expecting.api, most);
+            let longest = self.inflight.first().map_or(opening::LARGEST_HANDSHAKE, longest);
             self.incoming.expect(longest);
             let frame = self.incoming.frame().map_err(|length| ConnectionEnd(length.error()))?;
             let Some(frame) = frame else { return Ok(()) };
@@ -373,8 +372,7 @@ impl<'a> Serving<'a> {
             trace!(
                 address = %self.shared.address, correlation_id = id, bytes = frame.len(), "reply"
             );
-            self.setup.observer.tell(ConnectionEvent::Received { bytes: frame.len() });
-            let Expecting { waiter, .. } =
+            let Expecting { waiter, api, since } =
                 self.inflight.complete(id).map_err(|OutOfStep { expected, found }| {
                     let expected = expected.map_or("none".to_owned(), |id| id.to_string());
                     ConnectionEnd::new(
@@ -382,10 +380,16 @@ impl<'a> Serving<'a> {
                         format!("a reply has correlation id {found}, expected {expected}"),
                     )
                 })?;
+            let took = now.saturating_duration_since(since);
+            self.tell(ConnectionEvent::Received { api: api.name(), bytes: frame.len(), took });
             self.has_delivered = true;
             // The caller may have lost interest.
             let _ = waiter.send(Ok(frame));
         }
+    }
+
+    fn tell(&self, event: ConnectionEvent<'_>) {
+        self.setup.observer.tell(self.shared.broker, &self.shared.address, event);
     }
 
     fn end_of_stream(&self) -> ConnectionEnd {

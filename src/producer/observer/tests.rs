@@ -1,7 +1,8 @@
 use std::time::Duration;
 
 use super::*;
-use crate::ids::{BrokerId, TopicName};
+use crate::hooks::tests::Heard;
+use crate::ids::{BrokerId, TopicName, TopicPartition};
 use crate::observability::ClientRecorder;
 use crate::observability::noted::Noted;
 use crate::producer::accumulator::memory::BufferMemory;
@@ -10,15 +11,14 @@ use crate::producer::accumulator::memory::BufferMemory;
 fn listeners(event: ProducerEvent<'_>) -> &'static [&'static str] {
     match event {
         ProducerEvent::BatchClosed { .. } => &["statistics"],
-        ProducerEvent::BatchSent { .. } | ProducerEvent::RequestAnswered { .. } => {
-            &["facade", "telemetry"]
-        }
+        ProducerEvent::BatchSent { .. } => &["facade", "telemetry"],
+        ProducerEvent::RequestAnswered { .. } => &["telemetry"],
         ProducerEvent::BatchRetried { .. }
         | ProducerEvent::RequestSent { .. }
         | ProducerEvent::BatchFailed { .. }
         | ProducerEvent::LingerChosen { .. } => &["statistics", "facade"],
+        ProducerEvent::BatchResolved { .. } => &["facade", "hooks"],
         ProducerEvent::BatchSplit
-        | ProducerEvent::BatchResolved { .. }
         | ProducerEvent::TransactionBegun
         | ProducerEvent::TransactionEnded { .. }
         | ProducerEvent::TransactionRetried => &["facade"],
@@ -32,14 +32,20 @@ fn heard(event: ProducerEvent<'_>) -> Vec<&'static str> {
     let counters = Arc::<Counters>::default();
     let meter = Arc::new(Meter::subscribed(ClientKind::Producer));
     let recorder = ClientRecorder::new("c").producer(100);
-    let mut observer =
-        ProducerObserver { counters: Arc::clone(&counters), recorder, meter: Arc::clone(&meter) };
+    let hooks = Heard::default();
+    let mut observer = ProducerObserver {
+        counters: Arc::clone(&counters),
+        recorder,
+        meter: Arc::clone(&meter),
+        hooks: Some(HookCaller::new(hooks.clone())),
+    };
     let before = (counters.snapshot(&memory), noted.snapshot());
     observer.tell(event);
     let heard = [
         ("statistics", counters.snapshot(&memory) != before.0),
         ("facade", noted.snapshot() != before.1),
         ("telemetry", meter.has_measured()),
+        ("hooks", !hooks.is_empty()),
     ];
     heard.into_iter().filter_map(|(who, has_heard)| has_heard.then_some(who)).collect()
 }
@@ -55,7 +61,14 @@ fn every_event_is_heard_by_all_whom_it_concerns() {
         ProducerEvent::RequestSent { available },
         ProducerEvent::RequestAnswered { broker: BrokerId(1), took: second, throttle: second },
         ProducerEvent::BatchSplit,
-        ProducerEvent::BatchResolved { available },
+        ProducerEvent::BatchResolved {
+            available,
+            partition: Some(&TopicPartition::new("t", 0)),
+            records: 2,
+            size: None,
+            result: Ok(None),
+            record_errors: &[],
+        },
         ProducerEvent::BatchFailed { topic: Some(topic), records: 2 },
         ProducerEvent::TransactionBegun,
         ProducerEvent::TransactionEnded { is_committed: true, took: second },

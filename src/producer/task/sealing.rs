@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use tracing::debug;
 
-use super::{ClosedBatchState, SenderTask, SenderTaskEvent};
+use super::{BatchRecords, ClosedBatchState, SenderTask, SenderTaskEvent};
 use crate::error::{Error, ErrorKind, Result};
 use crate::observability::ProducerEvent;
 use crate::producer::accumulator::closed_batch::ClosedBatch;
@@ -21,7 +21,8 @@ impl SenderTask {
         self.observer
             .tell(ProducerEvent::BatchClosed { records: records.count(), bytes: records.len() });
         if let Some(verdict) = self.early.remove(&id) {
-            return self.resolve_batch(partition, promise, memory, records.count(), verdict);
+            let records = BatchRecords { count: records.count(), size: None };
+            return self.resolve_batch(partition, promise, memory, records, verdict);
         }
         self.batches.insert(
             id,

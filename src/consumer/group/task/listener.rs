@@ -12,6 +12,7 @@ use crate::consumer::group::{Change, GroupInner};
 use crate::consumer::shared::ConsumerShared;
 use crate::consumer::subscription::Subscription;
 use crate::ids::TopicPartition;
+use crate::observability::{AssignmentChange, ConsumerEvent};
 use crate::sync::lock;
 
 impl GroupTask {
@@ -33,8 +34,10 @@ impl GroupTask {
         let deadline = self.commit_deadline(now);
         self.runtime.spawn(async move {
             group.commit_last(&going, deadline).await;
+            let change = as_it_has_become(change, &group.shared);
+            tell_of(&change, &group);
             if let Some(listener) = listener {
-                listener(as_it_has_become(change, &group.shared)).await;
+                listener(change).await;
                 if group.shared.read(Subscription::is_marked_by_application) {
                     // What the application has done while it was told.
                     group.commit_last(&going, deadline).await;
@@ -84,6 +87,19 @@ impl GroupInner {
             warn!(%partition, %error, "could not commit before giving the partition up");
         }
     }
+}
+
+/// Tells all others who listen.
+fn tell_of(change: &Change, group: &GroupInner) {
+    let (change, partitions) = match change {
+        Change::Assigned(partitions) => (AssignmentChange::Assigned, partitions),
+        Change::Revoked(partitions) | Change::Abandoned(partitions) => {
+            (AssignmentChange::Revoked, partitions)
+        }
+        Change::Lost(partitions) => (AssignmentChange::Lost, partitions),
+    };
+    let group_id = &group.rpc.coordinator.group;
+    group.shared.observer.tell(ConsumerEvent::Rebalancing { group: group_id, change, partitions });
 }
 
 /// A member that was lost while its last commits were under way has nothing left to give up, nor to
