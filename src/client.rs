@@ -6,6 +6,8 @@ use std::time::Duration;
 #[cfg(feature = "admin")]
 use crate::admin::Admin;
 use crate::clock::{Random, WallClock};
+#[cfg(feature = "unstable-wire")]
+use crate::cluster::Lane;
 use crate::cluster::{Cluster, ClusterView, MetadataInterest};
 use crate::config::ClientConfig;
 use crate::consumer::{Consumer, ConsumerConfig};
@@ -166,6 +168,36 @@ impl Client {
     #[cfg(feature = "admin")]
     pub fn admin(&self) -> Admin {
         Admin::new(self.cluster.clone())
+    }
+
+    /// Sends a request of the Kafka protocol as it is, and returns the reply as it comes.
+    ///
+    /// Goes out in the newest version that both this client and the broker speak, once a connection
+    /// is open; fields that this version lacks must have their defaults. Error codes in the reply
+    /// are not looked at, nothing is tried again, and the client learns nothing from it. Requests of
+    /// this kind to one broker wait for each other, and for those of [`Client::admin`].
+    ///
+    /// Takes at most `default.api.timeout.ms`, of which the broker has `request.timeout.ms`. To
+    /// Produce with `acks` 0 there is no reply.
+    ///
+    /// # Errors
+    /// - [`ErrorKind::Unsupported`] if there is no version that both speak, or a field is set that
+    ///   the version lacks.
+    /// - [`ErrorKind::Connect`], [`ErrorKind::Disconnected`], [`ErrorKind::Timeout`], with
+    ///   [`Error::written`].
+    /// - Why there is no such broker or coordinator, by its [`Error::code`].
+    /// - [`ErrorKind::Closed`] after [`Client::close`] or the end of the tokio runtime.
+    ///
+    /// # Cancel safety
+    /// If the future is dropped, the request may still be sent.
+    #[cfg(feature = "unstable-wire")]
+    pub async fn request<R: crate::unstable::Request>(
+        &self,
+        target: crate::unstable::Target<'_>,
+        request: &R,
+    ) -> Result<crate::unstable::Reply<R>> {
+        let deadline = runtime::deadline(self.cluster.config().default_api_timeout);
+        self.cluster.call_raw(&target.route(), Lane::Admin, deadline, request).await
     }
 
     /// What its handles share.

@@ -95,7 +95,8 @@ const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz
 
 /// A UUID as messages hold it, whatever it names.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) struct Uuid(pub(crate) [u8; 16]);
+#[allow(unreachable_pub, reason = "public with the feature `unstable-wire`")]
+pub struct Uuid(pub(crate) [u8; 16]);
 
 impl Uuid {
     /// What the protocol sends for "no id".

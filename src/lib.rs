@@ -40,6 +40,8 @@ mod share;
 mod shown;
 mod sync;
 mod trace_context;
+#[cfg(feature = "unstable-wire")]
+pub mod unstable;
 mod watch;
 mod wire;
 

@@ -24,6 +24,7 @@ use kavka::admin::{
     ScramCredential, ScramMechanism, TransactionFilter, Voter,
 };
 use kavka::mq::{self, Message, MessageHeader, Mq};
+use kavka::unstable::{Target, messages::list_groups::ListGroupsRequest};
 use kavka::{
     AcknowledgeType, Admin, BrokerId, Client, Consumer, ConsumerHandle, NewTopic, Offset, Producer,
     Record, ShareConsumer, Timestamp, TopicId, TopicPartition,
@@ -42,6 +43,9 @@ const SOON: Duration = Duration::from_secs(1);
 fn client(client: Client) {
     spawn(async move {
         seen(client.connect(SOON).await);
+        let group = String::from("g");
+        let request = ListGroupsRequest { states_filter: vec![&group], ..Default::default() };
+        seen(client.request(Target::GroupCoordinator(&group), &request).await);
         client.close(SOON).await
     });
 }

@@ -105,6 +105,30 @@ impl Cluster {
         self.while_open(attempt).await.flatten()
     }
 
+    /// Makes one attempt at a request, and looks at nothing that the reply says.
+    ///
+    /// # Errors
+    /// Those of [`Cluster::call_with`], and why there is nobody to ask.
+    ///
+    /// # Cancel safety
+    /// As of [`Cluster::call_routed`].
+    #[cfg(feature = "unstable-wire")]
+    pub(crate) async fn call_raw<R: Request>(
+        &self,
+        route: &Route,
+        lane: Lane,
+        deadline: Instant,
+        request: &R,
+    ) -> Result<Reply<R>> {
+        let attempt = async {
+            let node = self.node(route, lane, deadline).await?;
+            let attempt = deadline.min(runtime::now() + self.config().request_timeout);
+            let reply = self.exchange::<R, &R>(node, lane, attempt, |_| request).await;
+            reply.inspect_err(|error| self.unlearn(route, node, error))
+        };
+        self.while_open(attempt).await.flatten()
+    }
+
     pub(super) async fn node(&self, route: &Route, lane: Lane, deadline: Instant) -> Result<Node> {
         match route {
             Route::Any => self.any_node(lane, deadline).await,

@@ -14,14 +14,16 @@ use crate::error::{Error, ErrorCode, ErrorKind};
 use crate::ids::BrokerId;
 
 /// A message that a client sends and a broker answers.
-pub(crate) trait Request: Encode {
+pub trait Request: Encode {
+    /// Its name and number.
     const API: ApiKey;
-    /// The versions that we speak.
+    /// The versions that this client speaks.
     const VERSIONS: RangeInclusive<i16>;
     /// The first flexible version (KIP-482), or `i16::MAX` if there is none.
     const FLEXIBLE: i16;
     /// The first version whose response begins with `throttle_time_ms`, or `i16::MAX` if none does.
     const THROTTLE: i16;
+    /// What the broker answers; it may borrow from the bytes of the reply.
     type Response<'a>: Decode<'a>;
 }
 
@@ -133,7 +135,7 @@ pub(crate) fn decode_data<'a, D: Data + Decode<'a>>(bytes: &'a [u8]) -> Result<D
 
 /// A reply and what is needed to read it; the message borrows from it.
 #[derive(Debug)]
-pub(crate) struct Reply<R> {
+pub struct Reply<R> {
     frame: Bytes,
     version: i16,
     broker: Option<BrokerId>,
@@ -147,9 +149,11 @@ impl<R: Request> Reply<R> {
         Self { frame, version, broker, request: PhantomData }
     }
 
+    /// Reads the message.
+    ///
     /// # Errors
     /// [`ErrorKind::Protocol`] if the frame is not a response of this version.
-    pub(crate) fn parse(&self) -> Result<R::Response<'_>, Error> {
+    pub fn parse(&self) -> Result<R::Response<'_>, Error> {
         decode_response::<R>(&self.frame, self.version).map_err(|error| {
             let error = Error::from(error);
             match self.broker {
@@ -161,7 +165,7 @@ impl<R: Request> Reply<R> {
 
     /// For how long the broker wants no more requests (KIP-219), as far as that stands at the front
     /// of the response: in a Produce response it does not.
-    pub(crate) fn throttle(&self) -> Duration {
+    pub fn throttle(&self) -> Duration {
         if self.version < R::THROTTLE {
             return Duration::ZERO;
         }
@@ -180,11 +184,12 @@ impl<R: Request> Reply<R> {
     }
 
     /// The version of the request, which is that of the response.
-    pub(crate) fn version(&self) -> i16 {
+    pub fn version(&self) -> i16 {
         self.version
     }
 
-    pub(crate) fn broker(&self) -> Option<BrokerId> {
+    /// The broker that has answered; `None` if it is known by its address alone.
+    pub fn broker(&self) -> Option<BrokerId> {
         self.broker
     }
 

@@ -7,16 +7,21 @@
 use std::time::Duration;
 
 pub(crate) mod batch;
+#[allow(unreachable_pub, reason = "public with the feature `unstable-wire`")]
 pub(crate) mod call;
 pub(crate) mod compress;
 pub(crate) mod frame;
 #[cfg(test)]
 pub(crate) mod hostile;
 #[allow(clippy::too_many_lines, reason = "made by message-generator: a line for each API")]
-pub(crate) mod messages;
+#[allow(missing_docs, reason = "Kafka's schemas say what a field is")]
+#[allow(unreachable_pub, reason = "public with the feature `unstable-wire`")]
+pub mod messages;
+#[allow(unreachable_pub, reason = "messages name it, which are public with `unstable-wire`")]
 mod reader;
 pub(crate) mod varint;
 pub(crate) mod versions;
+#[allow(unreachable_pub, reason = "messages name it, which are public with `unstable-wire`")]
 mod writer;
 
 pub(crate) use reader::{Decode, DecodeError, Reader};

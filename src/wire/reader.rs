@@ -7,7 +7,7 @@ use super::varint::{self, VarintError};
 use crate::ids::Uuid;
 
 /// What can be read out of a message of a given version.
-pub(crate) trait Decode<'a>: Sized {
+pub trait Decode<'a>: Sized {
     /// No value of this type takes fewer bytes on the wire, in any version; at least 1.
     ///
     /// It bounds how many elements an array may claim.
@@ -19,7 +19,7 @@ pub(crate) trait Decode<'a>: Sized {
 
 /// Bytes of a message that are still to be read.
 #[derive(Debug)]
-pub(crate) struct Reader<'a> {
+pub struct Reader<'a> {
     rest: &'a [u8],
     /// The offset of the end of `rest` within the frame.
     end: usize,
@@ -323,7 +323,7 @@ decode_primitive! {
 
 /// A message that is not what the protocol says it must be.
 #[derive(Clone, PartialEq, Eq)]
-pub(crate) struct DecodeError(Box<Fault>);
+pub struct DecodeError(Box<Fault>);
 
 #[derive(Clone, PartialEq, Eq)]
 struct Fault {

@@ -9,7 +9,7 @@ use super::varint;
 use crate::ids::Uuid;
 
 /// What can be written into a message of a given version.
-pub(crate) trait Encode {
+pub trait Encode {
     /// # Errors
     /// If a field that is set does not exist in this version, or a value has no form on the wire.
     fn encode(&self, to: &mut Writer, version: i16) -> Result<(), EncodeError>;
@@ -17,7 +17,7 @@ pub(crate) trait Encode {
 
 /// A message in the making.
 #[derive(Debug)]
-pub(crate) struct Writer {
+pub struct Writer {
     /// All bytes but those of `spliced`.
     buffer: BytesMut,
     /// Segments that are sent as they are, each with the length of `buffer` when it came.
@@ -352,7 +352,7 @@ impl Encode for &str {
 /// A request that has no form in the version it was to be sent in.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{message} v{version}, field {field}: {reason}")]
-pub(crate) struct EncodeError {
+pub struct EncodeError {
     pub(crate) message: &'static str,
     pub(crate) version: i16,
     pub(crate) field: &'static str,

@@ -107,11 +107,11 @@ fn index(apis: &[Api]) -> String {
          there.\n\nmod api_key;\n",
     );
     for api in apis {
-        writeln!(text, "{}pub(crate) mod {};", gate(api), snake_case(api.name())).ok();
+        writeln!(text, "{}pub mod {};", gate(api), snake_case(api.name())).ok();
     }
     // The tests go through all messages.
     text += "\n#[cfg(all(test, feature = \"admin\"))]\nmod broker_side;\n#[cfg(all(test, feature \
-             = \"admin\"))]\nmod tests;\n\npub(crate) use api_key::ApiKey;\n";
+             = \"admin\"))]\nmod tests;\n\npub use api_key::ApiKey;\n";
     text
 }
 
@@ -135,14 +135,14 @@ fn api_key(apis: &[Api]) -> String {
         "
         /// The APIs that we send requests of.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub(crate) enum ApiKey {{ {variants} }}
+        pub enum ApiKey {{ {variants} }}
 
         impl ApiKey {{
             /// The API's name in Kafka's schemas.
-            pub(crate) fn name(self) -> &'static str {{ match self {{ {names} }} }}
+            pub fn name(self) -> &'static str {{ match self {{ {names} }} }}
 
             /// The number in the header of a request.
-            pub(crate) fn key(self) -> i16 {{ match self {{ {keys} }} }}
+            pub fn key(self) -> i16 {{ match self {{ {keys} }} }}
 
             /// `None` for a key that we do not use.
             #[cfg(test)]

@@ -12,12 +12,12 @@ pub(super) fn definition(message: &Message, one: &Struct) -> String {
     let default = if derived { ", Default" } else { "" };
     writeln!(text, "\n/// {}.", about(message, one)).ok();
     writeln!(text, "#[derive(Clone, Debug, PartialEq{default})]").ok();
-    writeln!(text, "pub(crate) struct {} {{", type_name(message, &one.name, "'a")).ok();
+    writeln!(text, "pub struct {} {{", type_name(message, &one.name, "'a")).ok();
     for field in &one.fields {
         if let Some(note) = note(one, field) {
             writeln!(text, "/// {note}.").ok();
         }
-        writeln!(text, "pub(crate) {}: {},", identifier(field), rust_type(message, field)).ok();
+        writeln!(text, "pub {}: {},", identifier(field), rust_type(message, field)).ok();
     }
     text += "}\n";
     if !derived {

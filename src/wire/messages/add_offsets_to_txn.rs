@@ -18,11 +18,11 @@ impl Request for AddOffsetsToTxnRequest<'_> {
 
 /// The request, versions 0 to 4, flexible from 3.
 #[derive(Clone, Debug, PartialEq, Default)]
-pub(crate) struct AddOffsetsToTxnRequest<'a> {
-    pub(crate) transactional_id: &'a str,
-    pub(crate) producer_id: i64,
-    pub(crate) producer_epoch: i16,
-    pub(crate) group_id: &'a str,
+pub struct AddOffsetsToTxnRequest<'a> {
+    pub transactional_id: &'a str,
+    pub producer_id: i64,
+    pub producer_epoch: i16,
+    pub group_id: &'a str,
 }
 
 impl Encode for AddOffsetsToTxnRequest<'_> {
@@ -38,9 +38,9 @@ impl Encode for AddOffsetsToTxnRequest<'_> {
 
 /// The response, versions 0 to 4, flexible from 3.
 #[derive(Clone, Debug, PartialEq, Default)]
-pub(crate) struct AddOffsetsToTxnResponse {
-    pub(crate) throttle_time_ms: i32,
-    pub(crate) error_code: i16,
+pub struct AddOffsetsToTxnResponse {
+    pub throttle_time_ms: i32,
+    pub error_code: i16,
 }
 
 impl<'a> Decode<'a> for AddOffsetsToTxnResponse {

@@ -18,17 +18,17 @@ impl Request for AddPartitionsToTxnRequest<'_> {
 
 /// The request, versions 0 to 5, flexible from 3.
 #[derive(Clone, Debug, PartialEq, Default)]
-pub(crate) struct AddPartitionsToTxnRequest<'a> {
+pub struct AddPartitionsToTxnRequest<'a> {
     /// Versions 4+.
-    pub(crate) transactions: Vec<AddPartitionsToTxnTransaction<'a>>,
+    pub transactions: Vec<AddPartitionsToTxnTransaction<'a>>,
     /// Versions 0 to 3.
-    pub(crate) v3_and_below_transactional_id: &'a str,
+    pub v3_and_below_transactional_id: &'a str,
     /// Versions 0 to 3.
-    pub(crate) v3_and_below_producer_id: i64,
+    pub v3_and_below_producer_id: i64,
     /// Versions 0 to 3.
-    pub(crate) v3_and_below_producer_epoch: i16,
+    pub v3_and_below_producer_epoch: i16,
     /// Versions 0 to 3.
-    pub(crate) v3_and_below_topics: Vec<AddPartitionsToTxnTopic<'a>>,
+    pub v3_and_below_topics: Vec<AddPartitionsToTxnTopic<'a>>,
 }
 
 impl Encode for AddPartitionsToTxnRequest<'_> {
@@ -59,12 +59,12 @@ impl Encode for AddPartitionsToTxnRequest<'_> {
 
 /// An element of [`AddPartitionsToTxnRequest::transactions`].
 #[derive(Clone, Debug, PartialEq, Default)]
-pub(crate) struct AddPartitionsToTxnTransaction<'a> {
-    pub(crate) transactional_id: &'a str,
-    pub(crate) producer_id: i64,
-    pub(crate) producer_epoch: i16,
-    pub(crate) verify_only: bool,
-    pub(crate) topics: Vec<AddPartitionsToTxnTopic<'a>>,
+pub struct AddPartitionsToTxnTransaction<'a> {
+    pub transactional_id: &'a str,
+    pub producer_id: i64,
+    pub producer_epoch: i16,
+    pub verify_only: bool,
+    pub topics: Vec<AddPartitionsToTxnTopic<'a>>,
 }
 
 impl Encode for AddPartitionsToTxnTransaction<'_> {
@@ -81,9 +81,9 @@ impl Encode for AddPartitionsToTxnTransaction<'_> {
 
 /// An element of [`AddPartitionsToTxnRequest::v3_and_below_topics`].
 #[derive(Clone, Debug, PartialEq, Default)]
-pub(crate) struct AddPartitionsToTxnTopic<'a> {
-    pub(crate) name: &'a str,
-    pub(crate) partitions: Vec<i32>,
+pub struct AddPartitionsToTxnTopic<'a> {
+    pub name: &'a str,
+    pub partitions: Vec<i32>,
 }
 
 impl Encode for AddPartitionsToTxnTopic<'_> {
@@ -97,14 +97,14 @@ impl Encode for AddPartitionsToTxnTopic<'_> {
 
 /// The response, versions 0 to 5, flexible from 3.
 #[derive(Clone, Debug, PartialEq, Default)]
-pub(crate) struct AddPartitionsToTxnResponse<'a> {
-    pub(crate) throttle_time_ms: i32,
+pub struct AddPartitionsToTxnResponse<'a> {
+    pub throttle_time_ms: i32,
     /// Versions 4+.
-    pub(crate) error_code: i16,
+    pub error_code: i16,
     /// Versions 4+.
-    pub(crate) results_by_transaction: Vec<AddPartitionsToTxnResult<'a>>,
+    pub results_by_transaction: Vec<AddPartitionsToTxnResult<'a>>,
     /// Versions 0 to 3.
-    pub(crate) results_by_topic_v3_and_below: Vec<AddPartitionsToTxnTopicResult<'a>>,
+    pub results_by_topic_v3_and_below: Vec<AddPartitionsToTxnTopicResult<'a>>,
 }
 
 impl<'a> Decode<'a> for AddPartitionsToTxnResponse<'a> {
@@ -132,9 +132,9 @@ impl<'a> Decode<'a> for AddPartitionsToTxnResponse<'a> {
 
 /// An element of [`AddPartitionsToTxnResponse::results_by_transaction`].
 #[derive(Clone, Debug, PartialEq, Default)]
-pub(crate) struct AddPartitionsToTxnResult<'a> {
-    pub(crate) transactional_id: &'a str,
-    pub(crate) topic_results: Vec<AddPartitionsToTxnTopicResult<'a>>,
+pub struct AddPartitionsToTxnResult<'a> {
+    pub transactional_id: &'a str,
+    pub topic_results: Vec<AddPartitionsToTxnTopicResult<'a>>,
 }
 
 impl<'a> Decode<'a> for AddPartitionsToTxnResult<'a> {
@@ -152,9 +152,9 @@ impl<'a> Decode<'a> for AddPartitionsToTxnResult<'a> {
 
 /// An element of [`AddPartitionsToTxnResponse::results_by_topic_v3_and_below`].
 #[derive(Clone, Debug, PartialEq, Default)]
-pub(crate) struct AddPartitionsToTxnTopicResult<'a> {
-    pub(crate) name: &'a str,
-    pub(crate) results_by_partition: Vec<AddPartitionsToTxnPartitionResult>,
+pub struct AddPartitionsToTxnTopicResult<'a> {
+    pub name: &'a str,
+    pub results_by_partition: Vec<AddPartitionsToTxnPartitionResult>,
 }
 
 impl<'a> Decode<'a> for AddPartitionsToTxnTopicResult<'a> {
@@ -172,9 +172,9 @@ impl<'a> Decode<'a> for AddPartitionsToTxnTopicResult<'a> {
 
 /// An element of [`AddPartitionsToTxnTopicResult::results_by_partition`].
 #[derive(Clone, Debug, PartialEq, Default)]
-pub(crate) struct AddPartitionsToTxnPartitionResult {
-    pub(crate) partition_index: i32,
-    pub(crate) partition_error_code: i16,
+pub struct AddPartitionsToTxnPartitionResult {
+    pub partition_index: i32,
+    pub partition_error_code: i16,
 }
 
 impl<'a> Decode<'a> for AddPartitionsToTxnPartitionResult {

@@ -19,14 +19,14 @@ impl Request for AddRaftVoterRequest<'_> {
 
 /// The request, versions 0 to 1, flexible.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct AddRaftVoterRequest<'a> {
-    pub(crate) cluster_id: Option<&'a str>,
-    pub(crate) timeout_ms: i32,
-    pub(crate) voter_id: i32,
-    pub(crate) voter_directory_id: Uuid,
-    pub(crate) listeners: Vec<Listener<'a>>,
+pub struct AddRaftVoterRequest<'a> {
+    pub cluster_id: Option<&'a str>,
+    pub timeout_ms: i32,
+    pub voter_id: i32,
+    pub voter_directory_id: Uuid,
+    pub listeners: Vec<Listener<'a>>,
     /// Versions 1+.
-    pub(crate) ack_when_committed: bool,
+    pub ack_when_committed: bool,
 }
 
 impl Default for AddRaftVoterRequest<'_> {
@@ -61,10 +61,10 @@ impl Encode for AddRaftVoterRequest<'_> {
 
 /// An element of [`AddRaftVoterRequest::listeners`].
 #[derive(Clone, Debug, PartialEq, Default)]
-pub(crate) struct Listener<'a> {
-    pub(crate) name: &'a str,
-    pub(crate) host: &'a str,
-    pub(crate) port: u16,
+pub struct Listener<'a> {
+    pub name: &'a str,
+    pub host: &'a str,
+    pub port: u16,
 }
 
 impl Encode for Listener<'_> {
@@ -79,10 +79,10 @@ impl Encode for Listener<'_> {
 
 /// The response, versions 0 to 1, flexible.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct AddRaftVoterResponse<'a> {
-    pub(crate) throttle_time_ms: i32,
-    pub(crate) error_code: i16,
-    pub(crate) error_message: Option<&'a str>,
+pub struct AddRaftVoterResponse<'a> {
+    pub throttle_time_ms: i32,
+    pub error_code: i16,
+    pub error_message: Option<&'a str>,
 }
 
 impl Default for AddRaftVoterResponse<'_> {

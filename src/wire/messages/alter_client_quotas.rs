@@ -18,9 +18,9 @@ impl Request for AlterClientQuotasRequest<'_> {
 
 /// The request, versions 0 to 1, flexible from 1.
 #[derive(Clone, Debug, PartialEq, Default)]
-pub(crate) struct AlterClientQuotasRequest<'a> {
-    pub(crate) entries: Vec<RequestEntryData<'a>>,
-    pub(crate) validate_only: bool,
+pub struct AlterClientQuotasRequest<'a> {
+    pub entries: Vec<RequestEntryData<'a>>,
+    pub validate_only: bool,
 }
 
 impl Encode for AlterClientQuotasRequest<'_> {
@@ -34,9 +34,9 @@ impl Encode for AlterClientQuotasRequest<'_> {
 
 /// An element of [`AlterClientQuotasRequest::entries`].
 #[derive(Clone, Debug, PartialEq, Default)]
-pub(crate) struct RequestEntryData<'a> {
-    pub(crate) entity: Vec<RequestEntityData<'a>>,
-    pub(crate) ops: Vec<OpData<'a>>,
+pub struct RequestEntryData<'a> {
+    pub entity: Vec<RequestEntityData<'a>>,
+    pub ops: Vec<OpData<'a>>,
 }
 
 impl Encode for RequestEntryData<'_> {
@@ -50,9 +50,9 @@ impl Encode for RequestEntryData<'_> {
 
 /// An element of [`RequestEntryData::entity`].
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct RequestEntityData<'a> {
-    pub(crate) entity_type: &'a str,
-    pub(crate) entity_name: Option<&'a str>,
+pub struct RequestEntityData<'a> {
+    pub entity_type: &'a str,
+    pub entity_name: Option<&'a str>,
 }
 
 impl Default for RequestEntityData<'_> {
@@ -72,10 +72,10 @@ impl Encode for RequestEntityData<'_> {
 
 /// An element of [`RequestEntryData::ops`].
 #[derive(Clone, Debug, PartialEq, Default)]
-pub(crate) struct OpData<'a> {
-    pub(crate) key: &'a str,
-    pub(crate) value: f64,
-    pub(crate) remove: bool,
+pub struct OpData<'a> {
+    pub key: &'a str,
+    pub value: f64,
+    pub remove: bool,
 }
 
 impl Encode for OpData<'_> {
@@ -90,9 +90,9 @@ impl Encode for OpData<'_> {
 
 /// The response, versions 0 to 1, flexible from 1.
 #[derive(Clone, Debug, PartialEq, Default)]
-pub(crate) struct AlterClientQuotasResponse<'a> {
-    pub(crate) throttle_time_ms: i32,
-    pub(crate) entries: Vec<ResponseEntryData<'a>>,
+pub struct AlterClientQuotasResponse<'a> {
+    pub throttle_time_ms: i32,
+    pub entries: Vec<ResponseEntryData<'a>>,
 }
 
 impl<'a> Decode<'a> for AlterClientQuotasResponse<'a> {
@@ -110,10 +110,10 @@ impl<'a> Decode<'a> for AlterClientQuotasResponse<'a> {
 
 /// An element of [`AlterClientQuotasResponse::entries`].
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct ResponseEntryData<'a> {
-    pub(crate) error_code: i16,
-    pub(crate) error_message: Option<&'a str>,
-    pub(crate) entity: Vec<ResponseEntityData<'a>>,
+pub struct ResponseEntryData<'a> {
+    pub error_code: i16,
+    pub error_message: Option<&'a str>,
+    pub entity: Vec<ResponseEntityData<'a>>,
 }
 
 impl Default for ResponseEntryData<'_> {
@@ -138,9 +138,9 @@ impl<'a> Decode<'a> for ResponseEntryData<'a> {
 
 /// An element of [`ResponseEntryData::entity`].
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct ResponseEntityData<'a> {
-    pub(crate) entity_type: &'a str,
-    pub(crate) entity_name: Option<&'a str>,
+pub struct ResponseEntityData<'a> {
+    pub entity_type: &'a str,
+    pub entity_name: Option<&'a str>,
 }
 
 impl Default for ResponseEntityData<'_> {

@@ -18,11 +18,11 @@ impl Request for AlterPartitionReassignmentsRequest<'_> {
 
 /// The request, versions 0 to 1, flexible.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct AlterPartitionReassignmentsRequest<'a> {
-    pub(crate) timeout_ms: i32,
+pub struct AlterPartitionReassignmentsRequest<'a> {
+    pub timeout_ms: i32,
     /// Versions 1+.
-    pub(crate) allow_replication_factor_change: bool,
-    pub(crate) topics: Vec<ReassignableTopic<'a>>,
+    pub allow_replication_factor_change: bool,
+    pub topics: Vec<ReassignableTopic<'a>>,
 }
 
 impl Default for AlterPartitionReassignmentsRequest<'_> {
@@ -47,9 +47,9 @@ impl Encode for AlterPartitionReassignmentsRequest<'_> {
 
 /// An element of [`AlterPartitionReassignmentsRequest::topics`].
 #[derive(Clone, Debug, PartialEq, Default)]
-pub(crate) struct ReassignableTopic<'a> {
-    pub(crate) name: &'a str,
-    pub(crate) partitions: Vec<ReassignablePartition>,
+pub struct ReassignableTopic<'a> {
+    pub name: &'a str,
+    pub partitions: Vec<ReassignablePartition>,
 }
 
 impl Encode for ReassignableTopic<'_> {
@@ -63,9 +63,9 @@ impl Encode for ReassignableTopic<'_> {
 
 /// An element of [`ReassignableTopic::partitions`].
 #[derive(Clone, Debug, PartialEq, Default)]
-pub(crate) struct ReassignablePartition {
-    pub(crate) partition_index: i32,
-    pub(crate) replicas: Option<Vec<i32>>,
+pub struct ReassignablePartition {
+    pub partition_index: i32,
+    pub replicas: Option<Vec<i32>>,
 }
 
 impl Encode for ReassignablePartition {
@@ -79,13 +79,13 @@ impl Encode for ReassignablePartition {
 
 /// The response, versions 0 to 1, flexible.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct AlterPartitionReassignmentsResponse<'a> {
-    pub(crate) throttle_time_ms: i32,
+pub struct AlterPartitionReassignmentsResponse<'a> {
+    pub throttle_time_ms: i32,
     /// Versions 1+.
-    pub(crate) allow_replication_factor_change: bool,
-    pub(crate) error_code: i16,
-    pub(crate) error_message: Option<&'a str>,
-    pub(crate) responses: Vec<ReassignableTopicResponse<'a>>,
+    pub allow_replication_factor_change: bool,
+    pub error_code: i16,
+    pub error_message: Option<&'a str>,
+    pub responses: Vec<ReassignableTopicResponse<'a>>,
 }
 
 impl Default for AlterPartitionReassignmentsResponse<'_> {
@@ -122,9 +122,9 @@ impl<'a> Decode<'a> for AlterPartitionReassignmentsResponse<'a> {
 
 /// An element of [`AlterPartitionReassignmentsResponse::responses`].
 #[derive(Clone, Debug, PartialEq, Default)]
-pub(crate) struct ReassignableTopicResponse<'a> {
-    pub(crate) name: &'a str,
-    pub(crate) partitions: Vec<ReassignablePartitionResponse<'a>>,
+pub struct ReassignableTopicResponse<'a> {
+    pub name: &'a str,
+    pub partitions: Vec<ReassignablePartitionResponse<'a>>,
 }
 
 impl<'a> Decode<'a> for ReassignableTopicResponse<'a> {
@@ -139,10 +139,10 @@ impl<'a> Decode<'a> for ReassignableTopicResponse<'a> {
 
 /// An element of [`ReassignableTopicResponse::partitions`].
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct ReassignablePartitionResponse<'a> {
-    pub(crate) partition_index: i32,
-    pub(crate) error_code: i16,
-    pub(crate) error_message: Option<&'a str>,
+pub struct ReassignablePartitionResponse<'a> {
+    pub partition_index: i32,
+    pub error_code: i16,
+    pub error_message: Option<&'a str>,
 }
 
 impl Default for ReassignablePartitionResponse<'_> {

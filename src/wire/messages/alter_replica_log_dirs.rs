@@ -18,8 +18,8 @@ impl Request for AlterReplicaLogDirsRequest<'_> {
 
 /// The request, versions 1 to 2, flexible from 2.
 #[derive(Clone, Debug, PartialEq, Default)]
-pub(crate) struct AlterReplicaLogDirsRequest<'a> {
-    pub(crate) dirs: Vec<AlterReplicaLogDir<'a>>,
+pub struct AlterReplicaLogDirsRequest<'a> {
+    pub dirs: Vec<AlterReplicaLogDir<'a>>,
 }
 
 impl Encode for AlterReplicaLogDirsRequest<'_> {
@@ -32,9 +32,9 @@ impl Encode for AlterReplicaLogDirsRequest<'_> {
 
 /// An element of [`AlterReplicaLogDirsRequest::dirs`].
 #[derive(Clone, Debug, PartialEq, Default)]
-pub(crate) struct AlterReplicaLogDir<'a> {
-    pub(crate) path: &'a str,
-    pub(crate) topics: Vec<AlterReplicaLogDirTopic<'a>>,
+pub struct AlterReplicaLogDir<'a> {
+    pub path: &'a str,
+    pub topics: Vec<AlterReplicaLogDirTopic<'a>>,
 }
 
 impl Encode for AlterReplicaLogDir<'_> {
@@ -48,9 +48,9 @@ impl Encode for AlterReplicaLogDir<'_> {
 
 /// An element of [`AlterReplicaLogDir::topics`].
 #[derive(Clone, Debug, PartialEq, Default)]
-pub(crate) struct AlterReplicaLogDirTopic<'a> {
-    pub(crate) name: &'a str,
-    pub(crate) partitions: Vec<i32>,
+pub struct AlterReplicaLogDirTopic<'a> {
+    pub name: &'a str,
+    pub partitions: Vec<i32>,
 }
 
 impl Encode for AlterReplicaLogDirTopic<'_> {
@@ -64,9 +64,9 @@ impl Encode for AlterReplicaLogDirTopic<'_> {
 
 /// The response, versions 1 to 2, flexible from 2.
 #[derive(Clone, Debug, PartialEq, Default)]
-pub(crate) struct AlterReplicaLogDirsResponse<'a> {
-    pub(crate) throttle_time_ms: i32,
-    pub(crate) results: Vec<AlterReplicaLogDirTopicResult<'a>>,
+pub struct AlterReplicaLogDirsResponse<'a> {
+    pub throttle_time_ms: i32,
+    pub results: Vec<AlterReplicaLogDirTopicResult<'a>>,
 }
 
 impl<'a> Decode<'a> for AlterReplicaLogDirsResponse<'a> {
@@ -84,9 +84,9 @@ impl<'a> Decode<'a> for AlterReplicaLogDirsResponse<'a> {
 
 /// An element of [`AlterReplicaLogDirsResponse::results`].
 #[derive(Clone, Debug, PartialEq, Default)]
-pub(crate) struct AlterReplicaLogDirTopicResult<'a> {
-    pub(crate) topic_name: &'a str,
-    pub(crate) partitions: Vec<AlterReplicaLogDirPartitionResult>,
+pub struct AlterReplicaLogDirTopicResult<'a> {
+    pub topic_name: &'a str,
+    pub partitions: Vec<AlterReplicaLogDirPartitionResult>,
 }
 
 impl<'a> Decode<'a> for AlterReplicaLogDirTopicResult<'a> {
@@ -102,9 +102,9 @@ impl<'a> Decode<'a> for AlterReplicaLogDirTopicResult<'a> {
 
 /// An element of [`AlterReplicaLogDirTopicResult::partitions`].
 #[derive(Clone, Debug, PartialEq, Default)]
-pub(crate) struct AlterReplicaLogDirPartitionResult {
-    pub(crate) partition_index: i32,
-    pub(crate) error_code: i16,
+pub struct AlterReplicaLogDirPartitionResult {
+    pub partition_index: i32,
+    pub error_code: i16,
 }
 
 impl<'a> Decode<'a> for AlterReplicaLogDirPartitionResult {

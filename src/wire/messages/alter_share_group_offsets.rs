@@ -19,9 +19,9 @@ impl Request for AlterShareGroupOffsetsRequest<'_> {
 
 /// The request, version 0, flexible.
 #[derive(Clone, Debug, PartialEq, Default)]
-pub(crate) struct AlterShareGroupOffsetsRequest<'a> {
-    pub(crate) group_id: &'a str,
-    pub(crate) topics: Vec<AlterShareGroupOffsetsRequestTopic<'a>>,
+pub struct AlterShareGroupOffsetsRequest<'a> {
+    pub group_id: &'a str,
+    pub topics: Vec<AlterShareGroupOffsetsRequestTopic<'a>>,
 }
 
 impl Encode for AlterShareGroupOffsetsRequest<'_> {
@@ -35,9 +35,9 @@ impl Encode for AlterShareGroupOffsetsRequest<'_> {
 
 /// An element of [`AlterShareGroupOffsetsRequest::topics`].
 #[derive(Clone, Debug, PartialEq, Default)]
-pub(crate) struct AlterShareGroupOffsetsRequestTopic<'a> {
-    pub(crate) topic_name: &'a str,
-    pub(crate) partitions: Vec<AlterShareGroupOffsetsRequestPartition>,
+pub struct AlterShareGroupOffsetsRequestTopic<'a> {
+    pub topic_name: &'a str,
+    pub partitions: Vec<AlterShareGroupOffsetsRequestPartition>,
 }
 
 impl Encode for AlterShareGroupOffsetsRequestTopic<'_> {
@@ -51,9 +51,9 @@ impl Encode for AlterShareGroupOffsetsRequestTopic<'_> {
 
 /// An element of [`AlterShareGroupOffsetsRequestTopic::partitions`].
 #[derive(Clone, Debug, PartialEq, Default)]
-pub(crate) struct AlterShareGroupOffsetsRequestPartition {
-    pub(crate) partition_index: i32,
-    pub(crate) start_offset: i64,
+pub struct AlterShareGroupOffsetsRequestPartition {
+    pub partition_index: i32,
+    pub start_offset: i64,
 }
 
 impl Encode for AlterShareGroupOffsetsRequestPartition {
@@ -67,11 +67,11 @@ impl Encode for AlterShareGroupOffsetsRequestPartition {
 
 /// The response, version 0, flexible.
 #[derive(Clone, Debug, PartialEq, Default)]
-pub(crate) struct AlterShareGroupOffsetsResponse<'a> {
-    pub(crate) throttle_time_ms: i32,
-    pub(crate) error_code: i16,
-    pub(crate) error_message: Option<&'a str>,
-    pub(crate) responses: Vec<AlterShareGroupOffsetsResponseTopic<'a>>,
+pub struct AlterShareGroupOffsetsResponse<'a> {
+    pub throttle_time_ms: i32,
+    pub error_code: i16,
+    pub error_message: Option<&'a str>,
+    pub responses: Vec<AlterShareGroupOffsetsResponseTopic<'a>>,
 }
 
 impl<'a> Decode<'a> for AlterShareGroupOffsetsResponse<'a> {
@@ -91,10 +91,10 @@ impl<'a> Decode<'a> for AlterShareGroupOffsetsResponse<'a> {
 
 /// An element of [`AlterShareGroupOffsetsResponse::responses`].
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct AlterShareGroupOffsetsResponseTopic<'a> {
-    pub(crate) topic_name: &'a str,
-    pub(crate) topic_id: Uuid,
-    pub(crate) partitions: Vec<AlterShareGroupOffsetsResponsePartition<'a>>,
+pub struct AlterShareGroupOffsetsResponseTopic<'a> {
+    pub topic_name: &'a str,
+    pub topic_id: Uuid,
+    pub partitions: Vec<AlterShareGroupOffsetsResponsePartition<'a>>,
 }
 
 impl Default for AlterShareGroupOffsetsResponseTopic<'_> {
@@ -119,10 +119,10 @@ impl<'a> Decode<'a> for AlterShareGroupOffsetsResponseTopic<'a> {
 
 /// An element of [`AlterShareGroupOffsetsResponseTopic::partitions`].
 #[derive(Clone, Debug, PartialEq, Default)]
-pub(crate) struct AlterShareGroupOffsetsResponsePartition<'a> {
-    pub(crate) partition_index: i32,
-    pub(crate) error_code: i16,
-    pub(crate) error_message: Option<&'a str>,
+pub struct AlterShareGroupOffsetsResponsePartition<'a> {
+    pub partition_index: i32,
+    pub error_code: i16,
+    pub error_message: Option<&'a str>,
 }
 
 impl<'a> Decode<'a> for AlterShareGroupOffsetsResponsePartition<'a> {

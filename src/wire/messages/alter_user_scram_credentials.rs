@@ -18,9 +18,9 @@ impl Request for AlterUserScramCredentialsRequest<'_> {
 
 /// The request, version 0, flexible.
 #[derive(Clone, Debug, PartialEq, Default)]
-pub(crate) struct AlterUserScramCredentialsRequest<'a> {
-    pub(crate) deletions: Vec<ScramCredentialDeletion<'a>>,
-    pub(crate) upsertions: Vec<ScramCredentialUpsertion<'a>>,
+pub struct AlterUserScramCredentialsRequest<'a> {
+    pub deletions: Vec<ScramCredentialDeletion<'a>>,
+    pub upsertions: Vec<ScramCredentialUpsertion<'a>>,
 }
 
 impl Encode for AlterUserScramCredentialsRequest<'_> {
@@ -34,9 +34,9 @@ impl Encode for AlterUserScramCredentialsRequest<'_> {
 
 /// An element of [`AlterUserScramCredentialsRequest::deletions`].
 #[derive(Clone, Debug, PartialEq, Default)]
-pub(crate) struct ScramCredentialDeletion<'a> {
-    pub(crate) name: &'a str,
-    pub(crate) mechanism: i8,
+pub struct ScramCredentialDeletion<'a> {
+    pub name: &'a str,
+    pub mechanism: i8,
 }
 
 impl Encode for ScramCredentialDeletion<'_> {
@@ -50,12 +50,12 @@ impl Encode for ScramCredentialDeletion<'_> {
 
 /// An element of [`AlterUserScramCredentialsRequest::upsertions`].
 #[derive(Clone, Debug, PartialEq, Default)]
-pub(crate) struct ScramCredentialUpsertion<'a> {
-    pub(crate) name: &'a str,
-    pub(crate) mechanism: i8,
-    pub(crate) iterations: i32,
-    pub(crate) salt: &'a [u8],
-    pub(crate) salted_password: &'a [u8],
+pub struct ScramCredentialUpsertion<'a> {
+    pub name: &'a str,
+    pub mechanism: i8,
+    pub iterations: i32,
+    pub salt: &'a [u8],
+    pub salted_password: &'a [u8],
 }
 
 impl Encode for ScramCredentialUpsertion<'_> {
@@ -72,9 +72,9 @@ impl Encode for ScramCredentialUpsertion<'_> {
 
 /// The response, version 0, flexible.
 #[derive(Clone, Debug, PartialEq, Default)]
-pub(crate) struct AlterUserScramCredentialsResponse<'a> {
-    pub(crate) throttle_time_ms: i32,
-    pub(crate) results: Vec<AlterUserScramCredentialsResult<'a>>,
+pub struct AlterUserScramCredentialsResponse<'a> {
+    pub throttle_time_ms: i32,
+    pub results: Vec<AlterUserScramCredentialsResult<'a>>,
 }
 
 impl<'a> Decode<'a> for AlterUserScramCredentialsResponse<'a> {
@@ -92,10 +92,10 @@ impl<'a> Decode<'a> for AlterUserScramCredentialsResponse<'a> {
 
 /// An element of [`AlterUserScramCredentialsResponse::results`].
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct AlterUserScramCredentialsResult<'a> {
-    pub(crate) user: &'a str,
-    pub(crate) error_code: i16,
-    pub(crate) error_message: Option<&'a str>,
+pub struct AlterUserScramCredentialsResult<'a> {
+    pub user: &'a str,
+    pub error_code: i16,
+    pub error_message: Option<&'a str>,
 }
 
 impl Default for AlterUserScramCredentialsResult<'_> {

@@ -2,7 +2,7 @@
 
 /// The APIs that we send requests of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) enum ApiKey {
+pub enum ApiKey {
     Produce = 0,
     Fetch = 1,
     ListOffsets = 2,
@@ -121,7 +121,7 @@ pub(crate) enum ApiKey {
 
 impl ApiKey {
     /// The API's name in Kafka's schemas.
-    pub(crate) fn name(self) -> &'static str {
+    pub fn name(self) -> &'static str {
         match self {
             Self::Produce => "Produce",
             Self::Fetch => "Fetch",
@@ -241,7 +241,7 @@ impl ApiKey {
     }
 
     /// The number in the header of a request.
-    pub(crate) fn key(self) -> i16 {
+    pub fn key(self) -> i16 {
         match self {
             Self::Produce => 0,
             Self::Fetch => 1,

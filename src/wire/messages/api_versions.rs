@@ -18,15 +18,15 @@ impl Request for ApiVersionsRequest<'_> {
 
 /// The request, versions 0 to 5, flexible from 3.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct ApiVersionsRequest<'a> {
+pub struct ApiVersionsRequest<'a> {
     /// Versions 3+.
-    pub(crate) client_software_name: &'a str,
+    pub client_software_name: &'a str,
     /// Versions 3+.
-    pub(crate) client_software_version: &'a str,
+    pub client_software_version: &'a str,
     /// Versions 5+.
-    pub(crate) cluster_id: Option<&'a str>,
+    pub cluster_id: Option<&'a str>,
     /// Versions 5+.
-    pub(crate) node_id: i32,
+    pub node_id: i32,
 }
 
 impl Default for ApiVersionsRequest<'_> {
@@ -57,19 +57,19 @@ impl Encode for ApiVersionsRequest<'_> {
 
 /// The response, versions 0 to 5, flexible from 3.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct ApiVersionsResponse<'a> {
-    pub(crate) error_code: i16,
-    pub(crate) api_keys: Vec<ApiVersion>,
+pub struct ApiVersionsResponse<'a> {
+    pub error_code: i16,
+    pub api_keys: Vec<ApiVersion>,
     /// Versions 1+.
-    pub(crate) throttle_time_ms: i32,
+    pub throttle_time_ms: i32,
     /// Versions 3+, tag 0.
-    pub(crate) supported_features: Vec<SupportedFeatureKey<'a>>,
+    pub supported_features: Vec<SupportedFeatureKey<'a>>,
     /// Versions 3+, tag 1.
-    pub(crate) finalized_features_epoch: i64,
+    pub finalized_features_epoch: i64,
     /// Versions 3+, tag 2.
-    pub(crate) finalized_features: Vec<FinalizedFeatureKey<'a>>,
+    pub finalized_features: Vec<FinalizedFeatureKey<'a>>,
     /// Versions 3+, tag 3.
-    pub(crate) zk_migration_ready: bool,
+    pub zk_migration_ready: bool,
 }
 
 impl Default for ApiVersionsResponse<'_> {
@@ -115,10 +115,10 @@ impl<'a> Decode<'a> for ApiVersionsResponse<'a> {
 
 /// An element of [`ApiVersionsResponse::api_keys`].
 #[derive(Clone, Debug, PartialEq, Default)]
-pub(crate) struct ApiVersion {
-    pub(crate) api_key: i16,
-    pub(crate) min_version: i16,
-    pub(crate) max_version: i16,
+pub struct ApiVersion {
+    pub api_key: i16,
+    pub min_version: i16,
+    pub max_version: i16,
 }
 
 impl<'a> Decode<'a> for ApiVersion {
@@ -137,10 +137,10 @@ impl<'a> Decode<'a> for ApiVersion {
 
 /// An element of [`ApiVersionsResponse::supported_features`].
 #[derive(Clone, Debug, PartialEq, Default)]
-pub(crate) struct SupportedFeatureKey<'a> {
-    pub(crate) name: &'a str,
-    pub(crate) min_version: i16,
-    pub(crate) max_version: i16,
+pub struct SupportedFeatureKey<'a> {
+    pub name: &'a str,
+    pub min_version: i16,
+    pub max_version: i16,
 }
 
 impl<'a> Decode<'a> for SupportedFeatureKey<'a> {
@@ -159,10 +159,10 @@ impl<'a> Decode<'a> for SupportedFeatureKey<'a> {
 
 /// An element of [`ApiVersionsResponse::finalized_features`].
 #[derive(Clone, Debug, PartialEq, Default)]
-pub(crate) struct FinalizedFeatureKey<'a> {
-    pub(crate) name: &'a str,
-    pub(crate) max_version_level: i16,
-    pub(crate) min_version_level: i16,
+pub struct FinalizedFeatureKey<'a> {
+    pub name: &'a str,
+    pub max_version_level: i16,
+    pub min_version_level: i16,
 }
 
 impl<'a> Decode<'a> for FinalizedFeatureKey<'a> {

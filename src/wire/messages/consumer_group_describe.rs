@@ -19,9 +19,9 @@ impl Request for ConsumerGroupDescribeRequest<'_> {
 
 /// The request, versions 0 to 1, flexible.
 #[derive(Clone, Debug, PartialEq, Default)]
-pub(crate) struct ConsumerGroupDescribeRequest<'a> {
-    pub(crate) group_ids: Vec<&'a str>,
-    pub(crate) include_authorized_operations: bool,
+pub struct ConsumerGroupDescribeRequest<'a> {
+    pub group_ids: Vec<&'a str>,
+    pub include_authorized_operations: bool,
 }
 
 impl Encode for ConsumerGroupDescribeRequest<'_> {
@@ -35,9 +35,9 @@ impl Encode for ConsumerGroupDescribeRequest<'_> {
 
 /// The response, versions 0 to 1, flexible.
 #[derive(Clone, Debug, PartialEq, Default)]
-pub(crate) struct ConsumerGroupDescribeResponse<'a> {
-    pub(crate) throttle_time_ms: i32,
-    pub(crate) groups: Vec<DescribedGroup<'a>>,
+pub struct ConsumerGroupDescribeResponse<'a> {
+    pub throttle_time_ms: i32,
+    pub groups: Vec<DescribedGroup<'a>>,
 }
 
 impl<'a> Decode<'a> for ConsumerGroupDescribeResponse<'a> {
@@ -53,16 +53,16 @@ impl<'a> Decode<'a> for ConsumerGroupDescribeResponse<'a> {
 
 /// An element of [`ConsumerGroupDescribeResponse::groups`].
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct DescribedGroup<'a> {
-    pub(crate) error_code: i16,
-    pub(crate) error_message: Option<&'a str>,
-    pub(crate) group_id: &'a str,
-    pub(crate) group_state: &'a str,
-    pub(crate) group_epoch: i32,
-    pub(crate) assignment_epoch: i32,
-    pub(crate) assignor_name: &'a str,
-    pub(crate) members: Vec<Member<'a>>,
-    pub(crate) authorized_operations: i32,
+pub struct DescribedGroup<'a> {
+    pub error_code: i16,
+    pub error_message: Option<&'a str>,
+    pub group_id: &'a str,
+    pub group_state: &'a str,
+    pub group_epoch: i32,
+    pub assignment_epoch: i32,
+    pub assignor_name: &'a str,
+    pub members: Vec<Member<'a>>,
+    pub authorized_operations: i32,
 }
 
 impl Default for DescribedGroup<'_> {
@@ -103,19 +103,19 @@ impl<'a> Decode<'a> for DescribedGroup<'a> {
 
 /// An element of [`DescribedGroup::members`].
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Member<'a> {
-    pub(crate) member_id: &'a str,
-    pub(crate) instance_id: Option<&'a str>,
-    pub(crate) rack_id: Option<&'a str>,
-    pub(crate) member_epoch: i32,
-    pub(crate) client_id: &'a str,
-    pub(crate) client_host: &'a str,
-    pub(crate) subscribed_topic_names: Vec<&'a str>,
-    pub(crate) subscribed_topic_regex: Option<&'a str>,
-    pub(crate) assignment: Assignment<'a>,
-    pub(crate) target_assignment: Assignment<'a>,
+pub struct Member<'a> {
+    pub member_id: &'a str,
+    pub instance_id: Option<&'a str>,
+    pub rack_id: Option<&'a str>,
+    pub member_epoch: i32,
+    pub client_id: &'a str,
+    pub client_host: &'a str,
+    pub subscribed_topic_names: Vec<&'a str>,
+    pub subscribed_topic_regex: Option<&'a str>,
+    pub assignment: Assignment<'a>,
+    pub target_assignment: Assignment<'a>,
     /// Versions 1+.
-    pub(crate) member_type: i8,
+    pub member_type: i8,
 }
 
 impl Default for Member<'_> {
@@ -160,8 +160,8 @@ impl<'a> Decode<'a> for Member<'a> {
 
 /// The type of [`Member::assignment`].
 #[derive(Clone, Debug, PartialEq, Default)]
-pub(crate) struct Assignment<'a> {
-    pub(crate) topic_partitions: Vec<TopicPartitions<'a>>,
+pub struct Assignment<'a> {
+    pub topic_partitions: Vec<TopicPartitions<'a>>,
 }
 
 impl<'a> Decode<'a> for Assignment<'a> {
@@ -176,10 +176,10 @@ impl<'a> Decode<'a> for Assignment<'a> {
 
 /// An element of [`Assignment::topic_partitions`].
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct TopicPartitions<'a> {
-    pub(crate) topic_id: Uuid,
-    pub(crate) topic_name: &'a str,
-    pub(crate) partitions: Vec<i32>,
+pub struct TopicPartitions<'a> {
+    pub topic_id: Uuid,
+    pub topic_name: &'a str,
+    pub partitions: Vec<i32>,
 }
 
 impl Default for TopicPartitions<'_> {

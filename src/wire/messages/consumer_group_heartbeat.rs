@@ -19,18 +19,18 @@ impl Request for ConsumerGroupHeartbeatRequest<'_> {
 
 /// The request, versions 0 to 1, flexible.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct ConsumerGroupHeartbeatRequest<'a> {
-    pub(crate) group_id: &'a str,
-    pub(crate) member_id: &'a str,
-    pub(crate) member_epoch: i32,
-    pub(crate) instance_id: Option<&'a str>,
-    pub(crate) rack_id: Option<&'a str>,
-    pub(crate) rebalance_timeout_ms: i32,
-    pub(crate) subscribed_topic_names: Option<Vec<&'a str>>,
+pub struct ConsumerGroupHeartbeatRequest<'a> {
+    pub group_id: &'a str,
+    pub member_id: &'a str,
+    pub member_epoch: i32,
+    pub instance_id: Option<&'a str>,
+    pub rack_id: Option<&'a str>,
+    pub rebalance_timeout_ms: i32,
+    pub subscribed_topic_names: Option<Vec<&'a str>>,
     /// Versions 1+.
-    pub(crate) subscribed_topic_regex: Option<&'a str>,
-    pub(crate) server_assignor: Option<&'a str>,
-    pub(crate) topic_partitions: Option<Vec<RequestTopicPartitions>>,
+    pub subscribed_topic_regex: Option<&'a str>,
+    pub server_assignor: Option<&'a str>,
+    pub topic_partitions: Option<Vec<RequestTopicPartitions>>,
 }
 
 impl Default for ConsumerGroupHeartbeatRequest<'_> {
@@ -73,9 +73,9 @@ impl Encode for ConsumerGroupHeartbeatRequest<'_> {
 
 /// An element of [`ConsumerGroupHeartbeatRequest::topic_partitions`].
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct RequestTopicPartitions {
-    pub(crate) topic_id: Uuid,
-    pub(crate) partitions: Vec<i32>,
+pub struct RequestTopicPartitions {
+    pub topic_id: Uuid,
+    pub partitions: Vec<i32>,
 }
 
 impl Default for RequestTopicPartitions {
@@ -95,14 +95,14 @@ impl Encode for RequestTopicPartitions {
 
 /// The response, versions 0 to 1, flexible.
 #[derive(Clone, Debug, PartialEq, Default)]
-pub(crate) struct ConsumerGroupHeartbeatResponse<'a> {
-    pub(crate) throttle_time_ms: i32,
-    pub(crate) error_code: i16,
-    pub(crate) error_message: Option<&'a str>,
-    pub(crate) member_id: Option<&'a str>,
-    pub(crate) member_epoch: i32,
-    pub(crate) heartbeat_interval_ms: i32,
-    pub(crate) assignment: Option<Assignment>,
+pub struct ConsumerGroupHeartbeatResponse<'a> {
+    pub throttle_time_ms: i32,
+    pub error_code: i16,
+    pub error_message: Option<&'a str>,
+    pub member_id: Option<&'a str>,
+    pub member_epoch: i32,
+    pub heartbeat_interval_ms: i32,
+    pub assignment: Option<Assignment>,
 }
 
 impl<'a> Decode<'a> for ConsumerGroupHeartbeatResponse<'a> {
@@ -125,8 +125,8 @@ impl<'a> Decode<'a> for ConsumerGroupHeartbeatResponse<'a> {
 
 /// The type of [`ConsumerGroupHeartbeatResponse::assignment`].
 #[derive(Clone, Debug, PartialEq, Default)]
-pub(crate) struct Assignment {
-    pub(crate) topic_partitions: Vec<ResponseTopicPartitions>,
+pub struct Assignment {
+    pub topic_partitions: Vec<ResponseTopicPartitions>,
 }
 
 impl<'a> Decode<'a> for Assignment {
@@ -141,9 +141,9 @@ impl<'a> Decode<'a> for Assignment {
 
 /// An element of [`Assignment::topic_partitions`].
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct ResponseTopicPartitions {
-    pub(crate) topic_id: Uuid,
-    pub(crate) partitions: Vec<i32>,
+pub struct ResponseTopicPartitions {
+    pub topic_id: Uuid,
+    pub partitions: Vec<i32>,
 }
 
 impl Default for ResponseTopicPartitions {

@@ -14,9 +14,9 @@ impl Data for ConsumerProtocolAssignment<'_> {
 
 /// The data, versions 0 to 3, none flexible.
 #[derive(Clone, Debug, PartialEq, Default)]
-pub(crate) struct ConsumerProtocolAssignment<'a> {
-    pub(crate) assigned_partitions: Vec<TopicPartition<'a>>,
-    pub(crate) user_data: Option<&'a [u8]>,
+pub struct ConsumerProtocolAssignment<'a> {
+    pub assigned_partitions: Vec<TopicPartition<'a>>,
+    pub user_data: Option<&'a [u8]>,
 }
 
 impl Encode for ConsumerProtocolAssignment<'_> {
@@ -40,9 +40,9 @@ impl<'a> Decode<'a> for ConsumerProtocolAssignment<'a> {
 
 /// An element of [`ConsumerProtocolAssignment::assigned_partitions`].
 #[derive(Clone, Debug, PartialEq, Default)]
-pub(crate) struct TopicPartition<'a> {
-    pub(crate) topic: &'a str,
-    pub(crate) partitions: Vec<i32>,
+pub struct TopicPartition<'a> {
+    pub topic: &'a str,
+    pub partitions: Vec<i32>,
 }
 
 impl Encode for TopicPartition<'_> {

@@ -14,15 +14,15 @@ impl Data for ConsumerProtocolSubscription<'_> {
 
 /// The data, versions 0 to 3, none flexible.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct ConsumerProtocolSubscription<'a> {
-    pub(crate) topics: Vec<&'a str>,
-    pub(crate) user_data: Option<&'a [u8]>,
+pub struct ConsumerProtocolSubscription<'a> {
+    pub topics: Vec<&'a str>,
+    pub user_data: Option<&'a [u8]>,
     /// Versions 1+.
-    pub(crate) owned_partitions: Vec<TopicPartition<'a>>,
+    pub owned_partitions: Vec<TopicPartition<'a>>,
     /// Versions 2+.
-    pub(crate) generation_id: i32,
+    pub generation_id: i32,
     /// Versions 3+.
-    pub(crate) rack_id: Option<&'a str>,
+    pub rack_id: Option<&'a str>,
 }
 
 impl Default for ConsumerProtocolSubscription<'_> {
@@ -74,9 +74,9 @@ impl<'a> Decode<'a> for ConsumerProtocolSubscription<'a> {
 
 /// An element of [`ConsumerProtocolSubscription::owned_partitions`].
 #[derive(Clone, Debug, PartialEq, Default)]
-pub(crate) struct TopicPartition<'a> {
-    pub(crate) topic: &'a str,
-    pub(crate) partitions: Vec<i32>,
+pub struct TopicPartition<'a> {
+    pub topic: &'a str,
+    pub partitions: Vec<i32>,
 }
 
 impl Encode for TopicPartition<'_> {

@@ -18,8 +18,8 @@ impl Request for CreateAclsRequest<'_> {
 
 /// The request, versions 1 to 3, flexible from 2.
 #[derive(Clone, Debug, PartialEq, Default)]
-pub(crate) struct CreateAclsRequest<'a> {
-    pub(crate) creations: Vec<AclCreation<'a>>,
+pub struct CreateAclsRequest<'a> {
+    pub creations: Vec<AclCreation<'a>>,
 }
 
 impl Encode for CreateAclsRequest<'_> {
@@ -32,14 +32,14 @@ impl Encode for CreateAclsRequest<'_> {
 
 /// An element of [`CreateAclsRequest::creations`].
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct AclCreation<'a> {
-    pub(crate) resource_type: i8,
-    pub(crate) resource_name: &'a str,
-    pub(crate) resource_pattern_type: i8,
-    pub(crate) principal: &'a str,
-    pub(crate) host: &'a str,
-    pub(crate) operation: i8,
-    pub(crate) permission_type: i8,
+pub struct AclCreation<'a> {
+    pub resource_type: i8,
+    pub resource_name: &'a str,
+    pub resource_pattern_type: i8,
+    pub principal: &'a str,
+    pub host: &'a str,
+    pub operation: i8,
+    pub permission_type: i8,
 }
 
 impl Default for AclCreation<'_> {
@@ -72,9 +72,9 @@ impl Encode for AclCreation<'_> {
 
 /// The response, versions 1 to 3, flexible from 2.
 #[derive(Clone, Debug, PartialEq, Default)]
-pub(crate) struct CreateAclsResponse<'a> {
-    pub(crate) throttle_time_ms: i32,
-    pub(crate) results: Vec<AclCreationResult<'a>>,
+pub struct CreateAclsResponse<'a> {
+    pub throttle_time_ms: i32,
+    pub results: Vec<AclCreationResult<'a>>,
 }
 
 impl<'a> Decode<'a> for CreateAclsResponse<'a> {
@@ -92,9 +92,9 @@ impl<'a> Decode<'a> for CreateAclsResponse<'a> {
 
 /// An element of [`CreateAclsResponse::results`].
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct AclCreationResult<'a> {
-    pub(crate) error_code: i16,
-    pub(crate) error_message: Option<&'a str>,
+pub struct AclCreationResult<'a> {
+    pub error_code: i16,
+    pub error_message: Option<&'a str>,
 }
 
 impl Default for AclCreationResult<'_> {

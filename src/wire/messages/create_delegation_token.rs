@@ -18,13 +18,13 @@ impl Request for CreateDelegationTokenRequest<'_> {
 
 /// The request, versions 1 to 3, flexible from 2.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct CreateDelegationTokenRequest<'a> {
+pub struct CreateDelegationTokenRequest<'a> {
     /// Versions 3+.
-    pub(crate) owner_principal_type: Option<&'a str>,
+    pub owner_principal_type: Option<&'a str>,
     /// Versions 3+.
-    pub(crate) owner_principal_name: Option<&'a str>,
-    pub(crate) renewers: Vec<CreatableRenewers<'a>>,
-    pub(crate) max_lifetime_ms: i64,
+    pub owner_principal_name: Option<&'a str>,
+    pub renewers: Vec<CreatableRenewers<'a>>,
+    pub max_lifetime_ms: i64,
 }
 
 impl Default for CreateDelegationTokenRequest<'_> {
@@ -56,9 +56,9 @@ impl Encode for CreateDelegationTokenRequest<'_> {
 
 /// An element of [`CreateDelegationTokenRequest::renewers`].
 #[derive(Clone, Debug, PartialEq, Default)]
-pub(crate) struct CreatableRenewers<'a> {
-    pub(crate) principal_type: &'a str,
-    pub(crate) principal_name: &'a str,
+pub struct CreatableRenewers<'a> {
+    pub principal_type: &'a str,
+    pub principal_name: &'a str,
 }
 
 impl Encode for CreatableRenewers<'_> {
@@ -72,20 +72,20 @@ impl Encode for CreatableRenewers<'_> {
 
 /// The response, versions 1 to 3, flexible from 2.
 #[derive(Clone, Debug, PartialEq, Default)]
-pub(crate) struct CreateDelegationTokenResponse<'a> {
-    pub(crate) error_code: i16,
-    pub(crate) principal_type: &'a str,
-    pub(crate) principal_name: &'a str,
+pub struct CreateDelegationTokenResponse<'a> {
+    pub error_code: i16,
+    pub principal_type: &'a str,
+    pub principal_name: &'a str,
     /// Versions 3+.
-    pub(crate) token_requester_principal_type: &'a str,
+    pub token_requester_principal_type: &'a str,
     /// Versions 3+.
-    pub(crate) token_requester_principal_name: &'a str,
-    pub(crate) issue_timestamp_ms: i64,
-    pub(crate) expiry_timestamp_ms: i64,
-    pub(crate) max_timestamp_ms: i64,
-    pub(crate) token_id: &'a str,
-    pub(crate) hmac: &'a [u8],
-    pub(crate) throttle_time_ms: i32,
+    pub token_requester_principal_name: &'a str,
+    pub issue_timestamp_ms: i64,
+    pub expiry_timestamp_ms: i64,
+    pub max_timestamp_ms: i64,
+    pub token_id: &'a str,
+    pub hmac: &'a [u8],
+    pub throttle_time_ms: i32,
 }
 
 impl<'a> Decode<'a> for CreateDelegationTokenResponse<'a> {

@@ -18,10 +18,10 @@ impl Request for CreatePartitionsRequest<'_> {
 
 /// The request, versions 0 to 3, flexible from 2.
 #[derive(Clone, Debug, PartialEq, Default)]
-pub(crate) struct CreatePartitionsRequest<'a> {
-    pub(crate) topics: Vec<CreatePartitionsTopic<'a>>,
-    pub(crate) timeout_ms: i32,
-    pub(crate) validate_only: bool,
+pub struct CreatePartitionsRequest<'a> {
+    pub topics: Vec<CreatePartitionsTopic<'a>>,
+    pub timeout_ms: i32,
+    pub validate_only: bool,
 }
 
 impl Encode for CreatePartitionsRequest<'_> {
@@ -36,10 +36,10 @@ impl Encode for CreatePartitionsRequest<'_> {
 
 /// An element of [`CreatePartitionsRequest::topics`].
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct CreatePartitionsTopic<'a> {
-    pub(crate) name: &'a str,
-    pub(crate) count: i32,
-    pub(crate) assignments: Option<Vec<CreatePartitionsAssignment>>,
+pub struct CreatePartitionsTopic<'a> {
+    pub name: &'a str,
+    pub count: i32,
+    pub assignments: Option<Vec<CreatePartitionsAssignment>>,
 }
 
 impl Default for CreatePartitionsTopic<'_> {
@@ -60,8 +60,8 @@ impl Encode for CreatePartitionsTopic<'_> {
 
 /// An element of [`CreatePartitionsTopic::assignments`].
 #[derive(Clone, Debug, PartialEq, Default)]
-pub(crate) struct CreatePartitionsAssignment {
-    pub(crate) broker_ids: Vec<i32>,
+pub struct CreatePartitionsAssignment {
+    pub broker_ids: Vec<i32>,
 }
 
 impl Encode for CreatePartitionsAssignment {
@@ -74,9 +74,9 @@ impl Encode for CreatePartitionsAssignment {
 
 /// The response, versions 0 to 3, flexible from 2.
 #[derive(Clone, Debug, PartialEq, Default)]
-pub(crate) struct CreatePartitionsResponse<'a> {
-    pub(crate) throttle_time_ms: i32,
-    pub(crate) results: Vec<CreatePartitionsTopicResult<'a>>,
+pub struct CreatePartitionsResponse<'a> {
+    pub throttle_time_ms: i32,
+    pub results: Vec<CreatePartitionsTopicResult<'a>>,
 }
 
 impl<'a> Decode<'a> for CreatePartitionsResponse<'a> {
@@ -94,10 +94,10 @@ impl<'a> Decode<'a> for CreatePartitionsResponse<'a> {
 
 /// An element of [`CreatePartitionsResponse::results`].
 #[derive(Clone, Debug, PartialEq, Default)]
-pub(crate) struct CreatePartitionsTopicResult<'a> {
-    pub(crate) name: &'a str,
-    pub(crate) error_code: i16,
-    pub(crate) error_message: Option<&'a str>,
+pub struct CreatePartitionsTopicResult<'a> {
+    pub name: &'a str,
+    pub error_code: i16,
+    pub error_message: Option<&'a str>,
 }
 
 impl<'a> Decode<'a> for CreatePartitionsTopicResult<'a> {

@@ -19,10 +19,10 @@ impl Request for CreateTopicsRequest<'_> {
 
 /// The request, versions 2 to 7, flexible from 5.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct CreateTopicsRequest<'a> {
-    pub(crate) topics: Vec<CreatableTopic<'a>>,
-    pub(crate) timeout_ms: i32,
-    pub(crate) validate_only: bool,
+pub struct CreateTopicsRequest<'a> {
+    pub topics: Vec<CreatableTopic<'a>>,
+    pub timeout_ms: i32,
+    pub validate_only: bool,
 }
 
 impl Default for CreateTopicsRequest<'_> {
@@ -43,12 +43,12 @@ impl Encode for CreateTopicsRequest<'_> {
 
 /// An element of [`CreateTopicsRequest::topics`].
 #[derive(Clone, Debug, PartialEq, Default)]
-pub(crate) struct CreatableTopic<'a> {
-    pub(crate) name: &'a str,
-    pub(crate) num_partitions: i32,
-    pub(crate) replication_factor: i16,
-    pub(crate) assignments: Vec<CreatableReplicaAssignment>,
-    pub(crate) configs: Vec<CreatableTopicConfig<'a>>,
+pub struct CreatableTopic<'a> {
+    pub name: &'a str,
+    pub num_partitions: i32,
+    pub replication_factor: i16,
+    pub assignments: Vec<CreatableReplicaAssignment>,
+    pub configs: Vec<CreatableTopicConfig<'a>>,
 }
 
 impl Encode for CreatableTopic<'_> {
@@ -65,9 +65,9 @@ impl Encode for CreatableTopic<'_> {
 
 /// An element of [`CreatableTopic::assignments`].
 #[derive(Clone, Debug, PartialEq, Default)]
-pub(crate) struct CreatableReplicaAssignment {
-    pub(crate) partition_index: i32,
-    pub(crate) broker_ids: Vec<i32>,
+pub struct CreatableReplicaAssignment {
+    pub partition_index: i32,
+    pub broker_ids: Vec<i32>,
 }
 
 impl Encode for CreatableReplicaAssignment {
@@ -81,9 +81,9 @@ impl Encode for CreatableReplicaAssignment {
 
 /// An element of [`CreatableTopic::configs`].
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct CreatableTopicConfig<'a> {
-    pub(crate) name: &'a str,
-    pub(crate) value: Option<&'a str>,
+pub struct CreatableTopicConfig<'a> {
+    pub name: &'a str,
+    pub value: Option<&'a str>,
 }
 
 impl Default for CreatableTopicConfig<'_> {
@@ -103,9 +103,9 @@ impl Encode for CreatableTopicConfig<'_> {
 
 /// The response, versions 2 to 7, flexible from 5.
 #[derive(Clone, Debug, PartialEq, Default)]
-pub(crate) struct CreateTopicsResponse<'a> {
-    pub(crate) throttle_time_ms: i32,
-    pub(crate) topics: Vec<CreatableTopicResult<'a>>,
+pub struct CreateTopicsResponse<'a> {
+    pub throttle_time_ms: i32,
+    pub topics: Vec<CreatableTopicResult<'a>>,
 }
 
 impl<'a> Decode<'a> for CreateTopicsResponse<'a> {
@@ -121,20 +121,20 @@ impl<'a> Decode<'a> for CreateTopicsResponse<'a> {
 
 /// An element of [`CreateTopicsResponse::topics`].
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct CreatableTopicResult<'a> {
-    pub(crate) name: &'a str,
+pub struct CreatableTopicResult<'a> {
+    pub name: &'a str,
     /// Versions 7+.
-    pub(crate) topic_id: Uuid,
-    pub(crate) error_code: i16,
-    pub(crate) error_message: Option<&'a str>,
+    pub topic_id: Uuid,
+    pub error_code: i16,
+    pub error_message: Option<&'a str>,
     /// Versions 5+, tag 0.
-    pub(crate) topic_config_error_code: i16,
+    pub topic_config_error_code: i16,
     /// Versions 5+.
-    pub(crate) num_partitions: i32,
+    pub num_partitions: i32,
     /// Versions 5+.
-    pub(crate) replication_factor: i16,
+    pub replication_factor: i16,
     /// Versions 5+.
-    pub(crate) configs: Option<Vec<CreatableTopicConfigs<'a>>>,
+    pub configs: Option<Vec<CreatableTopicConfigs<'a>>>,
 }
 
 impl Default for CreatableTopicResult<'_> {
@@ -179,12 +179,12 @@ impl<'a> Decode<'a> for CreatableTopicResult<'a> {
 
 /// An element of [`CreatableTopicResult::configs`].
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct CreatableTopicConfigs<'a> {
-    pub(crate) name: &'a str,
-    pub(crate) value: Option<&'a str>,
-    pub(crate) read_only: bool,
-    pub(crate) config_source: i8,
-    pub(crate) is_sensitive: bool,
+pub struct CreatableTopicConfigs<'a> {
+    pub name: &'a str,
+    pub value: Option<&'a str>,
+    pub read_only: bool,
+    pub config_source: i8,
+    pub is_sensitive: bool,
 }
 
 impl Default for CreatableTopicConfigs<'_> {

@@ -18,8 +18,8 @@ impl Request for DeleteAclsRequest<'_> {
 
 /// The request, versions 1 to 3, flexible from 2.
 #[derive(Clone, Debug, PartialEq, Default)]
-pub(crate) struct DeleteAclsRequest<'a> {
-    pub(crate) filters: Vec<DeleteAclsFilter<'a>>,
+pub struct DeleteAclsRequest<'a> {
+    pub filters: Vec<DeleteAclsFilter<'a>>,
 }
 
 impl Encode for DeleteAclsRequest<'_> {
@@ -32,14 +32,14 @@ impl Encode for DeleteAclsRequest<'_> {
 
 /// An element of [`DeleteAclsRequest::filters`].
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct DeleteAclsFilter<'a> {
-    pub(crate) resource_type_filter: i8,
-    pub(crate) resource_name_filter: Option<&'a str>,
-    pub(crate) pattern_type_filter: i8,
-    pub(crate) principal_filter: Option<&'a str>,
-    pub(crate) host_filter: Option<&'a str>,
-    pub(crate) operation: i8,
-    pub(crate) permission_type: i8,
+pub struct DeleteAclsFilter<'a> {
+    pub resource_type_filter: i8,
+    pub resource_name_filter: Option<&'a str>,
+    pub pattern_type_filter: i8,
+    pub principal_filter: Option<&'a str>,
+    pub host_filter: Option<&'a str>,
+    pub operation: i8,
+    pub permission_type: i8,
 }
 
 impl Default for DeleteAclsFilter<'_> {
@@ -72,9 +72,9 @@ impl Encode for DeleteAclsFilter<'_> {
 
 /// The response, versions 1 to 3, flexible from 2.
 #[derive(Clone, Debug, PartialEq, Default)]
-pub(crate) struct DeleteAclsResponse<'a> {
-    pub(crate) throttle_time_ms: i32,
-    pub(crate) filter_results: Vec<DeleteAclsFilterResult<'a>>,
+pub struct DeleteAclsResponse<'a> {
+    pub throttle_time_ms: i32,
+    pub filter_results: Vec<DeleteAclsFilterResult<'a>>,
 }
 
 impl<'a> Decode<'a> for DeleteAclsResponse<'a> {
@@ -92,10 +92,10 @@ impl<'a> Decode<'a> for DeleteAclsResponse<'a> {
 
 /// An element of [`DeleteAclsResponse::filter_results`].
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct DeleteAclsFilterResult<'a> {
-    pub(crate) error_code: i16,
-    pub(crate) error_message: Option<&'a str>,
-    pub(crate) matching_acls: Vec<DeleteAclsMatchingAcl<'a>>,
+pub struct DeleteAclsFilterResult<'a> {
+    pub error_code: i16,
+    pub error_message: Option<&'a str>,
+    pub matching_acls: Vec<DeleteAclsMatchingAcl<'a>>,
 }
 
 impl Default for DeleteAclsFilterResult<'_> {
@@ -120,16 +120,16 @@ impl<'a> Decode<'a> for DeleteAclsFilterResult<'a> {
 
 /// An element of [`DeleteAclsFilterResult::matching_acls`].
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct DeleteAclsMatchingAcl<'a> {
-    pub(crate) error_code: i16,
-    pub(crate) error_message: Option<&'a str>,
-    pub(crate) resource_type: i8,
-    pub(crate) resource_name: &'a str,
-    pub(crate) pattern_type: i8,
-    pub(crate) principal: &'a str,
-    pub(crate) host: &'a str,
-    pub(crate) operation: i8,
-    pub(crate) permission_type: i8,
+pub struct DeleteAclsMatchingAcl<'a> {
+    pub error_code: i16,
+    pub error_message: Option<&'a str>,
+    pub resource_type: i8,
+    pub resource_name: &'a str,
+    pub pattern_type: i8,
+    pub principal: &'a str,
+    pub host: &'a str,
+    pub operation: i8,
+    pub permission_type: i8,
 }
 
 impl Default for DeleteAclsMatchingAcl<'_> {

@@ -18,8 +18,8 @@ impl Request for DeleteGroupsRequest<'_> {
 
 /// The request, versions 0 to 3, flexible from 2.
 #[derive(Clone, Debug, PartialEq, Default)]
-pub(crate) struct DeleteGroupsRequest<'a> {
-    pub(crate) groups_names: Vec<&'a str>,
+pub struct DeleteGroupsRequest<'a> {
+    pub groups_names: Vec<&'a str>,
 }
 
 impl Encode for DeleteGroupsRequest<'_> {
@@ -32,9 +32,9 @@ impl Encode for DeleteGroupsRequest<'_> {
 
 /// The response, versions 0 to 3, flexible from 2.
 #[derive(Clone, Debug, PartialEq, Default)]
-pub(crate) struct DeleteGroupsResponse<'a> {
-    pub(crate) throttle_time_ms: i32,
-    pub(crate) results: Vec<DeletableGroupResult<'a>>,
+pub struct DeleteGroupsResponse<'a> {
+    pub throttle_time_ms: i32,
+    pub results: Vec<DeletableGroupResult<'a>>,
 }
 
 impl<'a> Decode<'a> for DeleteGroupsResponse<'a> {
@@ -52,11 +52,11 @@ impl<'a> Decode<'a> for DeleteGroupsResponse<'a> {
 
 /// An element of [`DeleteGroupsResponse::results`].
 #[derive(Clone, Debug, PartialEq, Default)]
-pub(crate) struct DeletableGroupResult<'a> {
-    pub(crate) group_id: &'a str,
-    pub(crate) error_code: i16,
+pub struct DeletableGroupResult<'a> {
+    pub group_id: &'a str,
+    pub error_code: i16,
     /// Versions 3+.
-    pub(crate) error_message: Option<&'a str>,
+    pub error_message: Option<&'a str>,
 }
 
 impl<'a> Decode<'a> for DeletableGroupResult<'a> {

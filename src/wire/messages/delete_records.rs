@@ -18,9 +18,9 @@ impl Request for DeleteRecordsRequest<'_> {
 
 /// The request, versions 0 to 2, flexible from 2.
 #[derive(Clone, Debug, PartialEq, Default)]
-pub(crate) struct DeleteRecordsRequest<'a> {
-    pub(crate) topics: Vec<DeleteRecordsTopic<'a>>,
-    pub(crate) timeout_ms: i32,
+pub struct DeleteRecordsRequest<'a> {
+    pub topics: Vec<DeleteRecordsTopic<'a>>,
+    pub timeout_ms: i32,
 }
 
 impl Encode for DeleteRecordsRequest<'_> {
@@ -34,9 +34,9 @@ impl Encode for DeleteRecordsRequest<'_> {
 
 /// An element of [`DeleteRecordsRequest::topics`].
 #[derive(Clone, Debug, PartialEq, Default)]
-pub(crate) struct DeleteRecordsTopic<'a> {
-    pub(crate) name: &'a str,
-    pub(crate) partitions: Vec<DeleteRecordsPartition>,
+pub struct DeleteRecordsTopic<'a> {
+    pub name: &'a str,
+    pub partitions: Vec<DeleteRecordsPartition>,
 }
 
 impl Encode for DeleteRecordsTopic<'_> {
@@ -50,9 +50,9 @@ impl Encode for DeleteRecordsTopic<'_> {
 
 /// An element of [`DeleteRecordsTopic::partitions`].
 #[derive(Clone, Debug, PartialEq, Default)]
-pub(crate) struct DeleteRecordsPartition {
-    pub(crate) partition_index: i32,
-    pub(crate) offset: i64,
+pub struct DeleteRecordsPartition {
+    pub partition_index: i32,
+    pub offset: i64,
 }
 
 impl Encode for DeleteRecordsPartition {
@@ -66,9 +66,9 @@ impl Encode for DeleteRecordsPartition {
 
 /// The response, versions 0 to 2, flexible from 2.
 #[derive(Clone, Debug, PartialEq, Default)]
-pub(crate) struct DeleteRecordsResponse<'a> {
-    pub(crate) throttle_time_ms: i32,
-    pub(crate) topics: Vec<DeleteRecordsTopicResult<'a>>,
+pub struct DeleteRecordsResponse<'a> {
+    pub throttle_time_ms: i32,
+    pub topics: Vec<DeleteRecordsTopicResult<'a>>,
 }
 
 impl<'a> Decode<'a> for DeleteRecordsResponse<'a> {
@@ -84,9 +84,9 @@ impl<'a> Decode<'a> for DeleteRecordsResponse<'a> {
 
 /// An element of [`DeleteRecordsResponse::topics`].
 #[derive(Clone, Debug, PartialEq, Default)]
-pub(crate) struct DeleteRecordsTopicResult<'a> {
-    pub(crate) name: &'a str,
-    pub(crate) partitions: Vec<DeleteRecordsPartitionResult>,
+pub struct DeleteRecordsTopicResult<'a> {
+    pub name: &'a str,
+    pub partitions: Vec<DeleteRecordsPartitionResult>,
 }
 
 impl<'a> Decode<'a> for DeleteRecordsTopicResult<'a> {
@@ -101,10 +101,10 @@ impl<'a> Decode<'a> for DeleteRecordsTopicResult<'a> {
 
 /// An element of [`DeleteRecordsTopicResult::partitions`].
 #[derive(Clone, Debug, PartialEq, Default)]
-pub(crate) struct DeleteRecordsPartitionResult {
-    pub(crate) partition_index: i32,
-    pub(crate) low_watermark: i64,
-    pub(crate) error_code: i16,
+pub struct DeleteRecordsPartitionResult {
+    pub partition_index: i32,
+    pub low_watermark: i64,
+    pub error_code: i16,
 }
 
 impl<'a> Decode<'a> for DeleteRecordsPartitionResult {

@@ -19,9 +19,9 @@ impl Request for DeleteShareGroupOffsetsRequest<'_> {
 
 /// The request, version 0, flexible.
 #[derive(Clone, Debug, PartialEq, Default)]
-pub(crate) struct DeleteShareGroupOffsetsRequest<'a> {
-    pub(crate) group_id: &'a str,
-    pub(crate) topics: Vec<DeleteShareGroupOffsetsRequestTopic<'a>>,
+pub struct DeleteShareGroupOffsetsRequest<'a> {
+    pub group_id: &'a str,
+    pub topics: Vec<DeleteShareGroupOffsetsRequestTopic<'a>>,
 }
 
 impl Encode for DeleteShareGroupOffsetsRequest<'_> {
@@ -35,8 +35,8 @@ impl Encode for DeleteShareGroupOffsetsRequest<'_> {
 
 /// An element of [`DeleteShareGroupOffsetsRequest::topics`].
 #[derive(Clone, Debug, PartialEq, Default)]
-pub(crate) struct DeleteShareGroupOffsetsRequestTopic<'a> {
-    pub(crate) topic_name: &'a str,
+pub struct DeleteShareGroupOffsetsRequestTopic<'a> {
+    pub topic_name: &'a str,
 }
 
 impl Encode for DeleteShareGroupOffsetsRequestTopic<'_> {
@@ -49,11 +49,11 @@ impl Encode for DeleteShareGroupOffsetsRequestTopic<'_> {
 
 /// The response, version 0, flexible.
 #[derive(Clone, Debug, PartialEq, Default)]
-pub(crate) struct DeleteShareGroupOffsetsResponse<'a> {
-    pub(crate) throttle_time_ms: i32,
-    pub(crate) error_code: i16,
-    pub(crate) error_message: Option<&'a str>,
-    pub(crate) responses: Vec<DeleteShareGroupOffsetsResponseTopic<'a>>,
+pub struct DeleteShareGroupOffsetsResponse<'a> {
+    pub throttle_time_ms: i32,
+    pub error_code: i16,
+    pub error_message: Option<&'a str>,
+    pub responses: Vec<DeleteShareGroupOffsetsResponseTopic<'a>>,
 }
 
 impl<'a> Decode<'a> for DeleteShareGroupOffsetsResponse<'a> {
@@ -73,11 +73,11 @@ impl<'a> Decode<'a> for DeleteShareGroupOffsetsResponse<'a> {
 
 /// An element of [`DeleteShareGroupOffsetsResponse::responses`].
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct DeleteShareGroupOffsetsResponseTopic<'a> {
-    pub(crate) topic_name: &'a str,
-    pub(crate) topic_id: Uuid,
-    pub(crate) error_code: i16,
-    pub(crate) error_message: Option<&'a str>,
+pub struct DeleteShareGroupOffsetsResponseTopic<'a> {
+    pub topic_name: &'a str,
+    pub topic_id: Uuid,
+    pub error_code: i16,
+    pub error_message: Option<&'a str>,
 }
 
 impl Default for DeleteShareGroupOffsetsResponseTopic<'_> {

@@ -19,12 +19,12 @@ impl Request for DeleteTopicsRequest<'_> {
 
 /// The request, versions 1 to 6, flexible from 4.
 #[derive(Clone, Debug, PartialEq, Default)]
-pub(crate) struct DeleteTopicsRequest<'a> {
+pub struct DeleteTopicsRequest<'a> {
     /// Versions 6+.
-    pub(crate) topics: Vec<DeleteTopicState<'a>>,
+    pub topics: Vec<DeleteTopicState<'a>>,
     /// Versions 1 to 5.
-    pub(crate) topic_names: Vec<&'a str>,
-    pub(crate) timeout_ms: i32,
+    pub topic_names: Vec<&'a str>,
+    pub timeout_ms: i32,
 }
 
 impl Encode for DeleteTopicsRequest<'_> {
@@ -45,9 +45,9 @@ impl Encode for DeleteTopicsRequest<'_> {
 
 /// An element of [`DeleteTopicsRequest::topics`].
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct DeleteTopicState<'a> {
-    pub(crate) name: Option<&'a str>,
-    pub(crate) topic_id: Uuid,
+pub struct DeleteTopicState<'a> {
+    pub name: Option<&'a str>,
+    pub topic_id: Uuid,
 }
 
 impl Default for DeleteTopicState<'_> {
@@ -67,9 +67,9 @@ impl Encode for DeleteTopicState<'_> {
 
 /// The response, versions 1 to 6, flexible from 4.
 #[derive(Clone, Debug, PartialEq, Default)]
-pub(crate) struct DeleteTopicsResponse<'a> {
-    pub(crate) throttle_time_ms: i32,
-    pub(crate) responses: Vec<DeletableTopicResult<'a>>,
+pub struct DeleteTopicsResponse<'a> {
+    pub throttle_time_ms: i32,
+    pub responses: Vec<DeletableTopicResult<'a>>,
 }
 
 impl<'a> Decode<'a> for DeleteTopicsResponse<'a> {
@@ -87,14 +87,14 @@ impl<'a> Decode<'a> for DeleteTopicsResponse<'a> {
 
 /// An element of [`DeleteTopicsResponse::responses`].
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct DeletableTopicResult<'a> {
+pub struct DeletableTopicResult<'a> {
     /// Null in versions 6+.
-    pub(crate) name: Option<&'a str>,
+    pub name: Option<&'a str>,
     /// Versions 6+.
-    pub(crate) topic_id: Uuid,
-    pub(crate) error_code: i16,
+    pub topic_id: Uuid,
+    pub error_code: i16,
     /// Versions 5+.
-    pub(crate) error_message: Option<&'a str>,
+    pub error_message: Option<&'a str>,
 }
 
 impl Default for DeletableTopicResult<'_> {

@@ -18,14 +18,14 @@ impl Request for DescribeAclsRequest<'_> {
 
 /// The request, versions 1 to 3, flexible from 2.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct DescribeAclsRequest<'a> {
-    pub(crate) resource_type_filter: i8,
-    pub(crate) resource_name_filter: Option<&'a str>,
-    pub(crate) pattern_type_filter: i8,
-    pub(crate) principal_filter: Option<&'a str>,
-    pub(crate) host_filter: Option<&'a str>,
-    pub(crate) operation: i8,
-    pub(crate) permission_type: i8,
+pub struct DescribeAclsRequest<'a> {
+    pub resource_type_filter: i8,
+    pub resource_name_filter: Option<&'a str>,
+    pub pattern_type_filter: i8,
+    pub principal_filter: Option<&'a str>,
+    pub host_filter: Option<&'a str>,
+    pub operation: i8,
+    pub permission_type: i8,
 }
 
 impl Default for DescribeAclsRequest<'_> {
@@ -58,11 +58,11 @@ impl Encode for DescribeAclsRequest<'_> {
 
 /// The response, versions 1 to 3, flexible from 2.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct DescribeAclsResponse<'a> {
-    pub(crate) throttle_time_ms: i32,
-    pub(crate) error_code: i16,
-    pub(crate) error_message: Option<&'a str>,
-    pub(crate) resources: Vec<DescribeAclsResource<'a>>,
+pub struct DescribeAclsResponse<'a> {
+    pub throttle_time_ms: i32,
+    pub error_code: i16,
+    pub error_message: Option<&'a str>,
+    pub resources: Vec<DescribeAclsResource<'a>>,
 }
 
 impl Default for DescribeAclsResponse<'_> {
@@ -88,11 +88,11 @@ impl<'a> Decode<'a> for DescribeAclsResponse<'a> {
 
 /// An element of [`DescribeAclsResponse::resources`].
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct DescribeAclsResource<'a> {
-    pub(crate) resource_type: i8,
-    pub(crate) resource_name: &'a str,
-    pub(crate) pattern_type: i8,
-    pub(crate) acls: Vec<AclDescription<'a>>,
+pub struct DescribeAclsResource<'a> {
+    pub resource_type: i8,
+    pub resource_name: &'a str,
+    pub pattern_type: i8,
+    pub acls: Vec<AclDescription<'a>>,
 }
 
 impl Default for DescribeAclsResource<'_> {
@@ -118,11 +118,11 @@ impl<'a> Decode<'a> for DescribeAclsResource<'a> {
 
 /// An element of [`DescribeAclsResource::acls`].
 #[derive(Clone, Debug, PartialEq, Default)]
-pub(crate) struct AclDescription<'a> {
-    pub(crate) principal: &'a str,
-    pub(crate) host: &'a str,
-    pub(crate) operation: i8,
-    pub(crate) permission_type: i8,
+pub struct AclDescription<'a> {
+    pub principal: &'a str,
+    pub host: &'a str,
+    pub operation: i8,
+    pub permission_type: i8,
 }
 
 impl<'a> Decode<'a> for AclDescription<'a> {

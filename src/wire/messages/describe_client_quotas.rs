@@ -18,9 +18,9 @@ impl Request for DescribeClientQuotasRequest<'_> {
 
 /// The request, versions 0 to 1, flexible from 1.
 #[derive(Clone, Debug, PartialEq, Default)]
-pub(crate) struct DescribeClientQuotasRequest<'a> {
-    pub(crate) components: Vec<ComponentData<'a>>,
-    pub(crate) strict: bool,
+pub struct DescribeClientQuotasRequest<'a> {
+    pub components: Vec<ComponentData<'a>>,
+    pub strict: bool,
 }
 
 impl Encode for DescribeClientQuotasRequest<'_> {
@@ -34,10 +34,10 @@ impl Encode for DescribeClientQuotasRequest<'_> {
 
 /// An element of [`DescribeClientQuotasRequest::components`].
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct ComponentData<'a> {
-    pub(crate) entity_type: &'a str,
-    pub(crate) match_type: i8,
-    pub(crate) r#match: Option<&'a str>,
+pub struct ComponentData<'a> {
+    pub entity_type: &'a str,
+    pub match_type: i8,
+    pub r#match: Option<&'a str>,
 }
 
 impl Default for ComponentData<'_> {
@@ -58,11 +58,11 @@ impl Encode for ComponentData<'_> {
 
 /// The response, versions 0 to 1, flexible from 1.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct DescribeClientQuotasResponse<'a> {
-    pub(crate) throttle_time_ms: i32,
-    pub(crate) error_code: i16,
-    pub(crate) error_message: Option<&'a str>,
-    pub(crate) entries: Option<Vec<EntryData<'a>>>,
+pub struct DescribeClientQuotasResponse<'a> {
+    pub throttle_time_ms: i32,
+    pub error_code: i16,
+    pub error_message: Option<&'a str>,
+    pub entries: Option<Vec<EntryData<'a>>>,
 }
 
 impl Default for DescribeClientQuotasResponse<'_> {
@@ -93,9 +93,9 @@ impl<'a> Decode<'a> for DescribeClientQuotasResponse<'a> {
 
 /// An element of [`DescribeClientQuotasResponse::entries`].
 #[derive(Clone, Debug, PartialEq, Default)]
-pub(crate) struct EntryData<'a> {
-    pub(crate) entity: Vec<EntityData<'a>>,
-    pub(crate) values: Vec<ValueData<'a>>,
+pub struct EntryData<'a> {
+    pub entity: Vec<EntityData<'a>>,
+    pub values: Vec<ValueData<'a>>,
 }
 
 impl<'a> Decode<'a> for EntryData<'a> {
@@ -110,9 +110,9 @@ impl<'a> Decode<'a> for EntryData<'a> {
 
 /// An element of [`EntryData::entity`].
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct EntityData<'a> {
-    pub(crate) entity_type: &'a str,
-    pub(crate) entity_name: Option<&'a str>,
+pub struct EntityData<'a> {
+    pub entity_type: &'a str,
+    pub entity_name: Option<&'a str>,
 }
 
 impl Default for EntityData<'_> {
@@ -136,9 +136,9 @@ impl<'a> Decode<'a> for EntityData<'a> {
 
 /// An element of [`EntryData::values`].
 #[derive(Clone, Debug, PartialEq, Default)]
-pub(crate) struct ValueData<'a> {
-    pub(crate) key: &'a str,
-    pub(crate) value: f64,
+pub struct ValueData<'a> {
+    pub key: &'a str,
+    pub value: f64,
 }
 
 impl<'a> Decode<'a> for ValueData<'a> {

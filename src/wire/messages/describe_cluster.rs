@@ -18,12 +18,12 @@ impl Request for DescribeClusterRequest {
 
 /// The request, versions 0 to 2, flexible.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct DescribeClusterRequest {
-    pub(crate) include_cluster_authorized_operations: bool,
+pub struct DescribeClusterRequest {
+    pub include_cluster_authorized_operations: bool,
     /// Versions 1+.
-    pub(crate) endpoint_type: i8,
+    pub endpoint_type: i8,
     /// Versions 2+.
-    pub(crate) include_fenced_brokers: bool,
+    pub include_fenced_brokers: bool,
 }
 
 impl Default for DescribeClusterRequest {
@@ -56,16 +56,16 @@ impl Encode for DescribeClusterRequest {
 
 /// The response, versions 0 to 2, flexible.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct DescribeClusterResponse<'a> {
-    pub(crate) throttle_time_ms: i32,
-    pub(crate) error_code: i16,
-    pub(crate) error_message: Option<&'a str>,
+pub struct DescribeClusterResponse<'a> {
+    pub throttle_time_ms: i32,
+    pub error_code: i16,
+    pub error_message: Option<&'a str>,
     /// Versions 1+.
-    pub(crate) endpoint_type: i8,
-    pub(crate) cluster_id: &'a str,
-    pub(crate) controller_id: i32,
-    pub(crate) brokers: Vec<DescribeClusterBroker<'a>>,
-    pub(crate) cluster_authorized_operations: i32,
+    pub endpoint_type: i8,
+    pub cluster_id: &'a str,
+    pub controller_id: i32,
+    pub brokers: Vec<DescribeClusterBroker<'a>>,
+    pub cluster_authorized_operations: i32,
 }
 
 impl Default for DescribeClusterResponse<'_> {
@@ -104,13 +104,13 @@ impl<'a> Decode<'a> for DescribeClusterResponse<'a> {
 
 /// An element of [`DescribeClusterResponse::brokers`].
 #[derive(Clone, Debug, PartialEq, Default)]
-pub(crate) struct DescribeClusterBroker<'a> {
-    pub(crate) broker_id: i32,
-    pub(crate) host: &'a str,
-    pub(crate) port: i32,
-    pub(crate) rack: Option<&'a str>,
+pub struct DescribeClusterBroker<'a> {
+    pub broker_id: i32,
+    pub host: &'a str,
+    pub port: i32,
+    pub rack: Option<&'a str>,
     /// Versions 2+.
-    pub(crate) is_fenced: bool,
+    pub is_fenced: bool,
 }
 
 impl<'a> Decode<'a> for DescribeClusterBroker<'a> {

@@ -18,11 +18,11 @@ impl Request for DescribeConfigsRequest<'_> {
 
 /// The request, versions 1 to 4, flexible from 4.
 #[derive(Clone, Debug, PartialEq, Default)]
-pub(crate) struct DescribeConfigsRequest<'a> {
-    pub(crate) resources: Vec<DescribeConfigsResource<'a>>,
-    pub(crate) include_synonyms: bool,
+pub struct DescribeConfigsRequest<'a> {
+    pub resources: Vec<DescribeConfigsResource<'a>>,
+    pub include_synonyms: bool,
     /// Versions 3+.
-    pub(crate) include_documentation: bool,
+    pub include_documentation: bool,
 }
 
 impl Encode for DescribeConfigsRequest<'_> {
@@ -41,10 +41,10 @@ impl Encode for DescribeConfigsRequest<'_> {
 
 /// An element of [`DescribeConfigsRequest::resources`].
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct DescribeConfigsResource<'a> {
-    pub(crate) resource_type: i8,
-    pub(crate) resource_name: &'a str,
-    pub(crate) configuration_keys: Option<Vec<&'a str>>,
+pub struct DescribeConfigsResource<'a> {
+    pub resource_type: i8,
+    pub resource_name: &'a str,
+    pub configuration_keys: Option<Vec<&'a str>>,
 }
 
 impl Default for DescribeConfigsResource<'_> {
@@ -65,9 +65,9 @@ impl Encode for DescribeConfigsResource<'_> {
 
 /// The response, versions 1 to 4, flexible from 4.
 #[derive(Clone, Debug, PartialEq, Default)]
-pub(crate) struct DescribeConfigsResponse<'a> {
-    pub(crate) throttle_time_ms: i32,
-    pub(crate) results: Vec<DescribeConfigsResult<'a>>,
+pub struct DescribeConfigsResponse<'a> {
+    pub throttle_time_ms: i32,
+    pub results: Vec<DescribeConfigsResult<'a>>,
 }
 
 impl<'a> Decode<'a> for DescribeConfigsResponse<'a> {
@@ -85,12 +85,12 @@ impl<'a> Decode<'a> for DescribeConfigsResponse<'a> {
 
 /// An element of [`DescribeConfigsResponse::results`].
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct DescribeConfigsResult<'a> {
-    pub(crate) error_code: i16,
-    pub(crate) error_message: Option<&'a str>,
-    pub(crate) resource_type: i8,
-    pub(crate) resource_name: &'a str,
-    pub(crate) configs: Vec<DescribeConfigsResourceResult<'a>>,
+pub struct DescribeConfigsResult<'a> {
+    pub error_code: i16,
+    pub error_message: Option<&'a str>,
+    pub resource_type: i8,
+    pub resource_name: &'a str,
+    pub configs: Vec<DescribeConfigsResourceResult<'a>>,
 }
 
 impl Default for DescribeConfigsResult<'_> {
@@ -123,17 +123,17 @@ impl<'a> Decode<'a> for DescribeConfigsResult<'a> {
 
 /// An element of [`DescribeConfigsResult::configs`].
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct DescribeConfigsResourceResult<'a> {
-    pub(crate) name: &'a str,
-    pub(crate) value: Option<&'a str>,
-    pub(crate) read_only: bool,
-    pub(crate) config_source: i8,
-    pub(crate) is_sensitive: bool,
-    pub(crate) synonyms: Vec<DescribeConfigsSynonym<'a>>,
+pub struct DescribeConfigsResourceResult<'a> {
+    pub name: &'a str,
+    pub value: Option<&'a str>,
+    pub read_only: bool,
+    pub config_source: i8,
+    pub is_sensitive: bool,
+    pub synonyms: Vec<DescribeConfigsSynonym<'a>>,
     /// Versions 3+.
-    pub(crate) config_type: i8,
+    pub config_type: i8,
     /// Versions 3+.
-    pub(crate) documentation: Option<&'a str>,
+    pub documentation: Option<&'a str>,
 }
 
 impl Default for DescribeConfigsResourceResult<'_> {
@@ -176,10 +176,10 @@ impl<'a> Decode<'a> for DescribeConfigsResourceResult<'a> {
 
 /// An element of [`DescribeConfigsResourceResult::synonyms`].
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct DescribeConfigsSynonym<'a> {
-    pub(crate) name: &'a str,
-    pub(crate) value: Option<&'a str>,
-    pub(crate) source: i8,
+pub struct DescribeConfigsSynonym<'a> {
+    pub name: &'a str,
+    pub value: Option<&'a str>,
+    pub source: i8,
 }
 
 impl Default for DescribeConfigsSynonym<'_> {

@@ -18,8 +18,8 @@ impl Request for DescribeDelegationTokenRequest<'_> {
 
 /// The request, versions 1 to 3, flexible from 2.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct DescribeDelegationTokenRequest<'a> {
-    pub(crate) owners: Option<Vec<DescribeDelegationTokenOwner<'a>>>,
+pub struct DescribeDelegationTokenRequest<'a> {
+    pub owners: Option<Vec<DescribeDelegationTokenOwner<'a>>>,
 }
 
 impl Default for DescribeDelegationTokenRequest<'_> {
@@ -38,9 +38,9 @@ impl Encode for DescribeDelegationTokenRequest<'_> {
 
 /// An element of [`DescribeDelegationTokenRequest::owners`].
 #[derive(Clone, Debug, PartialEq, Default)]
-pub(crate) struct DescribeDelegationTokenOwner<'a> {
-    pub(crate) principal_type: &'a str,
-    pub(crate) principal_name: &'a str,
+pub struct DescribeDelegationTokenOwner<'a> {
+    pub principal_type: &'a str,
+    pub principal_name: &'a str,
 }
 
 impl Encode for DescribeDelegationTokenOwner<'_> {
@@ -54,10 +54,10 @@ impl Encode for DescribeDelegationTokenOwner<'_> {
 
 /// The response, versions 1 to 3, flexible from 2.
 #[derive(Clone, Debug, PartialEq, Default)]
-pub(crate) struct DescribeDelegationTokenResponse<'a> {
-    pub(crate) error_code: i16,
-    pub(crate) tokens: Vec<DescribedDelegationToken<'a>>,
-    pub(crate) throttle_time_ms: i32,
+pub struct DescribeDelegationTokenResponse<'a> {
+    pub error_code: i16,
+    pub tokens: Vec<DescribedDelegationToken<'a>>,
+    pub throttle_time_ms: i32,
 }
 
 impl<'a> Decode<'a> for DescribeDelegationTokenResponse<'a> {
@@ -76,19 +76,19 @@ impl<'a> Decode<'a> for DescribeDelegationTokenResponse<'a> {
 
 /// An element of [`DescribeDelegationTokenResponse::tokens`].
 #[derive(Clone, Debug, PartialEq, Default)]
-pub(crate) struct DescribedDelegationToken<'a> {
-    pub(crate) principal_type: &'a str,
-    pub(crate) principal_name: &'a str,
+pub struct DescribedDelegationToken<'a> {
+    pub principal_type: &'a str,
+    pub principal_name: &'a str,
     /// Versions 3+.
-    pub(crate) token_requester_principal_type: &'a str,
+    pub token_requester_principal_type: &'a str,
     /// Versions 3+.
-    pub(crate) token_requester_principal_name: &'a str,
-    pub(crate) issue_timestamp: i64,
-    pub(crate) expiry_timestamp: i64,
-    pub(crate) max_timestamp: i64,
-    pub(crate) token_id: &'a str,
-    pub(crate) hmac: &'a [u8],
-    pub(crate) renewers: Vec<DescribedDelegationTokenRenewer<'a>>,
+    pub token_requester_principal_name: &'a str,
+    pub issue_timestamp: i64,
+    pub expiry_timestamp: i64,
+    pub max_timestamp: i64,
+    pub token_id: &'a str,
+    pub hmac: &'a [u8],
+    pub renewers: Vec<DescribedDelegationTokenRenewer<'a>>,
 }
 
 impl<'a> Decode<'a> for DescribedDelegationToken<'a> {
@@ -122,9 +122,9 @@ impl<'a> Decode<'a> for DescribedDelegationToken<'a> {
 
 /// An element of [`DescribedDelegationToken::renewers`].
 #[derive(Clone, Debug, PartialEq, Default)]
-pub(crate) struct DescribedDelegationTokenRenewer<'a> {
-    pub(crate) principal_type: &'a str,
-    pub(crate) principal_name: &'a str,
+pub struct DescribedDelegationTokenRenewer<'a> {
+    pub principal_type: &'a str,
+    pub principal_name: &'a str,
 }
 
 impl<'a> Decode<'a> for DescribedDelegationTokenRenewer<'a> {

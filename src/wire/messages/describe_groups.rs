@@ -18,10 +18,10 @@ impl Request for DescribeGroupsRequest<'_> {
 
 /// The request, versions 0 to 6, flexible from 5.
 #[derive(Clone, Debug, PartialEq, Default)]
-pub(crate) struct DescribeGroupsRequest<'a> {
-    pub(crate) groups: Vec<&'a str>,
+pub struct DescribeGroupsRequest<'a> {
+    pub groups: Vec<&'a str>,
     /// Versions 3+.
-    pub(crate) include_authorized_operations: bool,
+    pub include_authorized_operations: bool,
 }
 
 impl Encode for DescribeGroupsRequest<'_> {
@@ -39,10 +39,10 @@ impl Encode for DescribeGroupsRequest<'_> {
 
 /// The response, versions 0 to 6, flexible from 5.
 #[derive(Clone, Debug, PartialEq, Default)]
-pub(crate) struct DescribeGroupsResponse<'a> {
+pub struct DescribeGroupsResponse<'a> {
     /// Versions 1+.
-    pub(crate) throttle_time_ms: i32,
-    pub(crate) groups: Vec<DescribedGroup<'a>>,
+    pub throttle_time_ms: i32,
+    pub groups: Vec<DescribedGroup<'a>>,
 }
 
 impl<'a> Decode<'a> for DescribeGroupsResponse<'a> {
@@ -60,17 +60,17 @@ impl<'a> Decode<'a> for DescribeGroupsResponse<'a> {
 
 /// An element of [`DescribeGroupsResponse::groups`].
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct DescribedGroup<'a> {
-    pub(crate) error_code: i16,
+pub struct DescribedGroup<'a> {
+    pub error_code: i16,
     /// Versions 6+.
-    pub(crate) error_message: Option<&'a str>,
-    pub(crate) group_id: &'a str,
-    pub(crate) group_state: &'a str,
-    pub(crate) protocol_type: &'a str,
-    pub(crate) protocol_data: &'a str,
-    pub(crate) members: Vec<DescribedGroupMember<'a>>,
+    pub error_message: Option<&'a str>,
+    pub group_id: &'a str,
+    pub group_state: &'a str,
+    pub protocol_type: &'a str,
+    pub protocol_data: &'a str,
+    pub members: Vec<DescribedGroupMember<'a>>,
     /// Versions 3+.
-    pub(crate) authorized_operations: i32,
+    pub authorized_operations: i32,
 }
 
 impl Default for DescribedGroup<'_> {
@@ -113,14 +113,14 @@ impl<'a> Decode<'a> for DescribedGroup<'a> {
 
 /// An element of [`DescribedGroup::members`].
 #[derive(Clone, Debug, PartialEq, Default)]
-pub(crate) struct DescribedGroupMember<'a> {
-    pub(crate) member_id: &'a str,
+pub struct DescribedGroupMember<'a> {
+    pub member_id: &'a str,
     /// Versions 4+.
-    pub(crate) group_instance_id: Option<&'a str>,
-    pub(crate) client_id: &'a str,
-    pub(crate) client_host: &'a str,
-    pub(crate) member_metadata: &'a [u8],
-    pub(crate) member_assignment: &'a [u8],
+    pub group_instance_id: Option<&'a str>,
+    pub client_id: &'a str,
+    pub client_host: &'a str,
+    pub member_metadata: &'a [u8],
+    pub member_assignment: &'a [u8],
 }
 
 impl<'a> Decode<'a> for DescribedGroupMember<'a> {

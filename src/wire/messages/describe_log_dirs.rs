@@ -18,8 +18,8 @@ impl Request for DescribeLogDirsRequest<'_> {
 
 /// The request, versions 1 to 5, flexible from 2.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct DescribeLogDirsRequest<'a> {
-    pub(crate) topics: Option<Vec<DescribableLogDirTopic<'a>>>,
+pub struct DescribeLogDirsRequest<'a> {
+    pub topics: Option<Vec<DescribableLogDirTopic<'a>>>,
 }
 
 impl Default for DescribeLogDirsRequest<'_> {
@@ -38,9 +38,9 @@ impl Encode for DescribeLogDirsRequest<'_> {
 
 /// An element of [`DescribeLogDirsRequest::topics`].
 #[derive(Clone, Debug, PartialEq, Default)]
-pub(crate) struct DescribableLogDirTopic<'a> {
-    pub(crate) topic: &'a str,
-    pub(crate) partitions: Vec<i32>,
+pub struct DescribableLogDirTopic<'a> {
+    pub topic: &'a str,
+    pub partitions: Vec<i32>,
 }
 
 impl Encode for DescribableLogDirTopic<'_> {
@@ -54,11 +54,11 @@ impl Encode for DescribableLogDirTopic<'_> {
 
 /// The response, versions 1 to 5, flexible from 2.
 #[derive(Clone, Debug, PartialEq, Default)]
-pub(crate) struct DescribeLogDirsResponse<'a> {
-    pub(crate) throttle_time_ms: i32,
+pub struct DescribeLogDirsResponse<'a> {
+    pub throttle_time_ms: i32,
     /// Versions 3+.
-    pub(crate) error_code: i16,
-    pub(crate) results: Vec<DescribeLogDirsResult<'a>>,
+    pub error_code: i16,
+    pub results: Vec<DescribeLogDirsResult<'a>>,
 }
 
 impl<'a> Decode<'a> for DescribeLogDirsResponse<'a> {
@@ -77,16 +77,16 @@ impl<'a> Decode<'a> for DescribeLogDirsResponse<'a> {
 
 /// An element of [`DescribeLogDirsResponse::results`].
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct DescribeLogDirsResult<'a> {
-    pub(crate) error_code: i16,
-    pub(crate) log_dir: &'a str,
-    pub(crate) topics: Vec<DescribeLogDirsTopic<'a>>,
+pub struct DescribeLogDirsResult<'a> {
+    pub error_code: i16,
+    pub log_dir: &'a str,
+    pub topics: Vec<DescribeLogDirsTopic<'a>>,
     /// Versions 4+.
-    pub(crate) total_bytes: i64,
+    pub total_bytes: i64,
     /// Versions 4+.
-    pub(crate) usable_bytes: i64,
+    pub usable_bytes: i64,
     /// Versions 5+.
-    pub(crate) is_cordoned: bool,
+    pub is_cordoned: bool,
 }
 
 impl Default for DescribeLogDirsResult<'_> {
@@ -121,9 +121,9 @@ impl<'a> Decode<'a> for DescribeLogDirsResult<'a> {
 
 /// An element of [`DescribeLogDirsResult::topics`].
 #[derive(Clone, Debug, PartialEq, Default)]
-pub(crate) struct DescribeLogDirsTopic<'a> {
-    pub(crate) name: &'a str,
-    pub(crate) partitions: Vec<DescribeLogDirsPartition>,
+pub struct DescribeLogDirsTopic<'a> {
+    pub name: &'a str,
+    pub partitions: Vec<DescribeLogDirsPartition>,
 }
 
 impl<'a> Decode<'a> for DescribeLogDirsTopic<'a> {
@@ -138,11 +138,11 @@ impl<'a> Decode<'a> for DescribeLogDirsTopic<'a> {
 
 /// An element of [`DescribeLogDirsTopic::partitions`].
 #[derive(Clone, Debug, PartialEq, Default)]
-pub(crate) struct DescribeLogDirsPartition {
-    pub(crate) partition_index: i32,
-    pub(crate) partition_size: i64,
-    pub(crate) offset_lag: i64,
-    pub(crate) is_future_key: bool,
+pub struct DescribeLogDirsPartition {
+    pub partition_index: i32,
+    pub partition_size: i64,
+    pub offset_lag: i64,
+    pub is_future_key: bool,
 }
 
 impl<'a> Decode<'a> for DescribeLogDirsPartition {

@@ -18,8 +18,8 @@ impl Request for DescribeProducersRequest<'_> {
 
 /// The request, version 0, flexible.
 #[derive(Clone, Debug, PartialEq, Default)]
-pub(crate) struct DescribeProducersRequest<'a> {
-    pub(crate) topics: Vec<TopicRequest<'a>>,
+pub struct DescribeProducersRequest<'a> {
+    pub topics: Vec<TopicRequest<'a>>,
 }
 
 impl Encode for DescribeProducersRequest<'_> {
@@ -32,9 +32,9 @@ impl Encode for DescribeProducersRequest<'_> {
 
 /// An element of [`DescribeProducersRequest::topics`].
 #[derive(Clone, Debug, PartialEq, Default)]
-pub(crate) struct TopicRequest<'a> {
-    pub(crate) name: &'a str,
-    pub(crate) partition_indexes: Vec<i32>,
+pub struct TopicRequest<'a> {
+    pub name: &'a str,
+    pub partition_indexes: Vec<i32>,
 }
 
 impl Encode for TopicRequest<'_> {
@@ -48,9 +48,9 @@ impl Encode for TopicRequest<'_> {
 
 /// The response, version 0, flexible.
 #[derive(Clone, Debug, PartialEq, Default)]
-pub(crate) struct DescribeProducersResponse<'a> {
-    pub(crate) throttle_time_ms: i32,
-    pub(crate) topics: Vec<TopicResponse<'a>>,
+pub struct DescribeProducersResponse<'a> {
+    pub throttle_time_ms: i32,
+    pub topics: Vec<TopicResponse<'a>>,
 }
 
 impl<'a> Decode<'a> for DescribeProducersResponse<'a> {
@@ -66,9 +66,9 @@ impl<'a> Decode<'a> for DescribeProducersResponse<'a> {
 
 /// An element of [`DescribeProducersResponse::topics`].
 #[derive(Clone, Debug, PartialEq, Default)]
-pub(crate) struct TopicResponse<'a> {
-    pub(crate) name: &'a str,
-    pub(crate) partitions: Vec<PartitionResponse<'a>>,
+pub struct TopicResponse<'a> {
+    pub name: &'a str,
+    pub partitions: Vec<PartitionResponse<'a>>,
 }
 
 impl<'a> Decode<'a> for TopicResponse<'a> {
@@ -83,11 +83,11 @@ impl<'a> Decode<'a> for TopicResponse<'a> {
 
 /// An element of [`TopicResponse::partitions`].
 #[derive(Clone, Debug, PartialEq, Default)]
-pub(crate) struct PartitionResponse<'a> {
-    pub(crate) partition_index: i32,
-    pub(crate) error_code: i16,
-    pub(crate) error_message: Option<&'a str>,
-    pub(crate) active_producers: Vec<ProducerState>,
+pub struct PartitionResponse<'a> {
+    pub partition_index: i32,
+    pub error_code: i16,
+    pub error_message: Option<&'a str>,
+    pub active_producers: Vec<ProducerState>,
 }
 
 impl<'a> Decode<'a> for PartitionResponse<'a> {
@@ -107,13 +107,13 @@ impl<'a> Decode<'a> for PartitionResponse<'a> {
 
 /// An element of [`PartitionResponse::active_producers`].
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct ProducerState {
-    pub(crate) producer_id: i64,
-    pub(crate) producer_epoch: i32,
-    pub(crate) last_sequence: i32,
-    pub(crate) last_timestamp: i64,
-    pub(crate) coordinator_epoch: i32,
-    pub(crate) current_txn_start_offset: i64,
+pub struct ProducerState {
+    pub producer_id: i64,
+    pub producer_epoch: i32,
+    pub last_sequence: i32,
+    pub last_timestamp: i64,
+    pub coordinator_epoch: i32,
+    pub current_txn_start_offset: i64,
 }
 
 impl Default for ProducerState {

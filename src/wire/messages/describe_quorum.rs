@@ -19,8 +19,8 @@ impl Request for DescribeQuorumRequest<'_> {
 
 /// The request, versions 0 to 2, flexible.
 #[derive(Clone, Debug, PartialEq, Default)]
-pub(crate) struct DescribeQuorumRequest<'a> {
-    pub(crate) topics: Vec<RequestTopicData<'a>>,
+pub struct DescribeQuorumRequest<'a> {
+    pub topics: Vec<RequestTopicData<'a>>,
 }
 
 impl Encode for DescribeQuorumRequest<'_> {
@@ -33,9 +33,9 @@ impl Encode for DescribeQuorumRequest<'_> {
 
 /// An element of [`DescribeQuorumRequest::topics`].
 #[derive(Clone, Debug, PartialEq, Default)]
-pub(crate) struct RequestTopicData<'a> {
-    pub(crate) topic_name: &'a str,
-    pub(crate) partitions: Vec<RequestPartitionData>,
+pub struct RequestTopicData<'a> {
+    pub topic_name: &'a str,
+    pub partitions: Vec<RequestPartitionData>,
 }
 
 impl Encode for RequestTopicData<'_> {
@@ -49,8 +49,8 @@ impl Encode for RequestTopicData<'_> {
 
 /// An element of [`RequestTopicData::partitions`].
 #[derive(Clone, Debug, PartialEq, Default)]
-pub(crate) struct RequestPartitionData {
-    pub(crate) partition_index: i32,
+pub struct RequestPartitionData {
+    pub partition_index: i32,
 }
 
 impl Encode for RequestPartitionData {
@@ -63,13 +63,13 @@ impl Encode for RequestPartitionData {
 
 /// The response, versions 0 to 2, flexible.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct DescribeQuorumResponse<'a> {
-    pub(crate) error_code: i16,
+pub struct DescribeQuorumResponse<'a> {
+    pub error_code: i16,
     /// Versions 2+.
-    pub(crate) error_message: Option<&'a str>,
-    pub(crate) topics: Vec<ResponseTopicData<'a>>,
+    pub error_message: Option<&'a str>,
+    pub topics: Vec<ResponseTopicData<'a>>,
     /// Versions 2+.
-    pub(crate) nodes: Vec<Node<'a>>,
+    pub nodes: Vec<Node<'a>>,
 }
 
 impl Default for DescribeQuorumResponse<'_> {
@@ -99,9 +99,9 @@ impl<'a> Decode<'a> for DescribeQuorumResponse<'a> {
 
 /// An element of [`DescribeQuorumResponse::topics`].
 #[derive(Clone, Debug, PartialEq, Default)]
-pub(crate) struct ResponseTopicData<'a> {
-    pub(crate) topic_name: &'a str,
-    pub(crate) partitions: Vec<ResponsePartitionData<'a>>,
+pub struct ResponseTopicData<'a> {
+    pub topic_name: &'a str,
+    pub partitions: Vec<ResponsePartitionData<'a>>,
 }
 
 impl<'a> Decode<'a> for ResponseTopicData<'a> {
@@ -117,16 +117,16 @@ impl<'a> Decode<'a> for ResponseTopicData<'a> {
 
 /// An element of [`ResponseTopicData::partitions`].
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct ResponsePartitionData<'a> {
-    pub(crate) partition_index: i32,
-    pub(crate) error_code: i16,
+pub struct ResponsePartitionData<'a> {
+    pub partition_index: i32,
+    pub error_code: i16,
     /// Versions 2+.
-    pub(crate) error_message: Option<&'a str>,
-    pub(crate) leader_id: i32,
-    pub(crate) leader_epoch: i32,
-    pub(crate) high_watermark: i64,
-    pub(crate) current_voters: Vec<ReplicaState>,
-    pub(crate) observers: Vec<ReplicaState>,
+    pub error_message: Option<&'a str>,
+    pub leader_id: i32,
+    pub leader_epoch: i32,
+    pub high_watermark: i64,
+    pub current_voters: Vec<ReplicaState>,
+    pub observers: Vec<ReplicaState>,
 }
 
 impl Default for ResponsePartitionData<'_> {
@@ -169,15 +169,15 @@ impl<'a> Decode<'a> for ResponsePartitionData<'a> {
 
 /// An element of [`ResponsePartitionData::current_voters`].
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct ReplicaState {
-    pub(crate) replica_id: i32,
+pub struct ReplicaState {
+    pub replica_id: i32,
     /// Versions 2+.
-    pub(crate) replica_directory_id: Uuid,
-    pub(crate) log_end_offset: i64,
+    pub replica_directory_id: Uuid,
+    pub log_end_offset: i64,
     /// Versions 1+.
-    pub(crate) last_fetch_timestamp: i64,
+    pub last_fetch_timestamp: i64,
     /// Versions 1+.
-    pub(crate) last_caught_up_timestamp: i64,
+    pub last_caught_up_timestamp: i64,
 }
 
 impl Default for ReplicaState {
@@ -218,9 +218,9 @@ impl<'a> Decode<'a> for ReplicaState {
 
 /// An element of [`DescribeQuorumResponse::nodes`].
 #[derive(Clone, Debug, PartialEq, Default)]
-pub(crate) struct Node<'a> {
-    pub(crate) node_id: i32,
-    pub(crate) listeners: Vec<Listener<'a>>,
+pub struct Node<'a> {
+    pub node_id: i32,
+    pub listeners: Vec<Listener<'a>>,
 }
 
 impl<'a> Decode<'a> for Node<'a> {
@@ -235,10 +235,10 @@ impl<'a> Decode<'a> for Node<'a> {
 
 /// An element of [`Node::listeners`].
 #[derive(Clone, Debug, PartialEq, Default)]
-pub(crate) struct Listener<'a> {
-    pub(crate) name: &'a str,
-    pub(crate) host: &'a str,
-    pub(crate) port: u16,
+pub struct Listener<'a> {
+    pub name: &'a str,
+    pub host: &'a str,
+    pub port: u16,
 }
 
 impl<'a> Decode<'a> for Listener<'a> {

@@ -19,8 +19,8 @@ impl Request for DescribeShareGroupOffsetsRequest<'_> {
 
 /// The request, versions 0 to 1, flexible.
 #[derive(Clone, Debug, PartialEq, Default)]
-pub(crate) struct DescribeShareGroupOffsetsRequest<'a> {
-    pub(crate) groups: Vec<DescribeShareGroupOffsetsRequestGroup<'a>>,
+pub struct DescribeShareGroupOffsetsRequest<'a> {
+    pub groups: Vec<DescribeShareGroupOffsetsRequestGroup<'a>>,
 }
 
 impl Encode for DescribeShareGroupOffsetsRequest<'_> {
@@ -33,9 +33,9 @@ impl Encode for DescribeShareGroupOffsetsRequest<'_> {
 
 /// An element of [`DescribeShareGroupOffsetsRequest::groups`].
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct DescribeShareGroupOffsetsRequestGroup<'a> {
-    pub(crate) group_id: &'a str,
-    pub(crate) topics: Option<Vec<DescribeShareGroupOffsetsRequestTopic<'a>>>,
+pub struct DescribeShareGroupOffsetsRequestGroup<'a> {
+    pub group_id: &'a str,
+    pub topics: Option<Vec<DescribeShareGroupOffsetsRequestTopic<'a>>>,
 }
 
 impl Default for DescribeShareGroupOffsetsRequestGroup<'_> {
@@ -55,9 +55,9 @@ impl Encode for DescribeShareGroupOffsetsRequestGroup<'_> {
 
 /// An element of [`DescribeShareGroupOffsetsRequestGroup::topics`].
 #[derive(Clone, Debug, PartialEq, Default)]
-pub(crate) struct DescribeShareGroupOffsetsRequestTopic<'a> {
-    pub(crate) topic_name: &'a str,
-    pub(crate) partitions: Vec<i32>,
+pub struct DescribeShareGroupOffsetsRequestTopic<'a> {
+    pub topic_name: &'a str,
+    pub partitions: Vec<i32>,
 }
 
 impl Encode for DescribeShareGroupOffsetsRequestTopic<'_> {
@@ -71,9 +71,9 @@ impl Encode for DescribeShareGroupOffsetsRequestTopic<'_> {
 
 /// The response, versions 0 to 1, flexible.
 #[derive(Clone, Debug, PartialEq, Default)]
-pub(crate) struct DescribeShareGroupOffsetsResponse<'a> {
-    pub(crate) throttle_time_ms: i32,
-    pub(crate) groups: Vec<DescribeShareGroupOffsetsResponseGroup<'a>>,
+pub struct DescribeShareGroupOffsetsResponse<'a> {
+    pub throttle_time_ms: i32,
+    pub groups: Vec<DescribeShareGroupOffsetsResponseGroup<'a>>,
 }
 
 impl<'a> Decode<'a> for DescribeShareGroupOffsetsResponse<'a> {
@@ -89,11 +89,11 @@ impl<'a> Decode<'a> for DescribeShareGroupOffsetsResponse<'a> {
 
 /// An element of [`DescribeShareGroupOffsetsResponse::groups`].
 #[derive(Clone, Debug, PartialEq, Default)]
-pub(crate) struct DescribeShareGroupOffsetsResponseGroup<'a> {
-    pub(crate) group_id: &'a str,
-    pub(crate) topics: Vec<DescribeShareGroupOffsetsResponseTopic<'a>>,
-    pub(crate) error_code: i16,
-    pub(crate) error_message: Option<&'a str>,
+pub struct DescribeShareGroupOffsetsResponseGroup<'a> {
+    pub group_id: &'a str,
+    pub topics: Vec<DescribeShareGroupOffsetsResponseTopic<'a>>,
+    pub error_code: i16,
+    pub error_message: Option<&'a str>,
 }
 
 impl<'a> Decode<'a> for DescribeShareGroupOffsetsResponseGroup<'a> {
@@ -113,10 +113,10 @@ impl<'a> Decode<'a> for DescribeShareGroupOffsetsResponseGroup<'a> {
 
 /// An element of [`DescribeShareGroupOffsetsResponseGroup::topics`].
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct DescribeShareGroupOffsetsResponseTopic<'a> {
-    pub(crate) topic_name: &'a str,
-    pub(crate) topic_id: Uuid,
-    pub(crate) partitions: Vec<DescribeShareGroupOffsetsResponsePartition<'a>>,
+pub struct DescribeShareGroupOffsetsResponseTopic<'a> {
+    pub topic_name: &'a str,
+    pub topic_id: Uuid,
+    pub partitions: Vec<DescribeShareGroupOffsetsResponsePartition<'a>>,
 }
 
 impl Default for DescribeShareGroupOffsetsResponseTopic<'_> {
@@ -141,14 +141,14 @@ impl<'a> Decode<'a> for DescribeShareGroupOffsetsResponseTopic<'a> {
 
 /// An element of [`DescribeShareGroupOffsetsResponseTopic::partitions`].
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct DescribeShareGroupOffsetsResponsePartition<'a> {
-    pub(crate) partition_index: i32,
-    pub(crate) start_offset: i64,
-    pub(crate) leader_epoch: i32,
+pub struct DescribeShareGroupOffsetsResponsePartition<'a> {
+    pub partition_index: i32,
+    pub start_offset: i64,
+    pub leader_epoch: i32,
     /// Versions 1+.
-    pub(crate) lag: i64,
-    pub(crate) error_code: i16,
-    pub(crate) error_message: Option<&'a str>,
+    pub lag: i64,
+    pub error_code: i16,
+    pub error_message: Option<&'a str>,
 }
 
 impl Default for DescribeShareGroupOffsetsResponsePartition<'_> {

@@ -19,10 +19,10 @@ impl Request for DescribeTopicPartitionsRequest<'_> {
 
 /// The request, version 0, flexible.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct DescribeTopicPartitionsRequest<'a> {
-    pub(crate) topics: Vec<TopicRequest<'a>>,
-    pub(crate) response_partition_limit: i32,
-    pub(crate) cursor: Option<RequestCursor<'a>>,
+pub struct DescribeTopicPartitionsRequest<'a> {
+    pub topics: Vec<TopicRequest<'a>>,
+    pub response_partition_limit: i32,
+    pub cursor: Option<RequestCursor<'a>>,
 }
 
 impl Default for DescribeTopicPartitionsRequest<'_> {
@@ -43,8 +43,8 @@ impl Encode for DescribeTopicPartitionsRequest<'_> {
 
 /// An element of [`DescribeTopicPartitionsRequest::topics`].
 #[derive(Clone, Debug, PartialEq, Default)]
-pub(crate) struct TopicRequest<'a> {
-    pub(crate) name: &'a str,
+pub struct TopicRequest<'a> {
+    pub name: &'a str,
 }
 
 impl Encode for TopicRequest<'_> {
@@ -57,9 +57,9 @@ impl Encode for TopicRequest<'_> {
 
 /// The type of [`DescribeTopicPartitionsRequest::cursor`].
 #[derive(Clone, Debug, PartialEq, Default)]
-pub(crate) struct RequestCursor<'a> {
-    pub(crate) topic_name: &'a str,
-    pub(crate) partition_index: i32,
+pub struct RequestCursor<'a> {
+    pub topic_name: &'a str,
+    pub partition_index: i32,
 }
 
 impl Encode for RequestCursor<'_> {
@@ -73,10 +73,10 @@ impl Encode for RequestCursor<'_> {
 
 /// The response, version 0, flexible.
 #[derive(Clone, Debug, PartialEq, Default)]
-pub(crate) struct DescribeTopicPartitionsResponse<'a> {
-    pub(crate) throttle_time_ms: i32,
-    pub(crate) topics: Vec<DescribeTopicPartitionsResponseTopic<'a>>,
-    pub(crate) next_cursor: Option<ResponseCursor<'a>>,
+pub struct DescribeTopicPartitionsResponse<'a> {
+    pub throttle_time_ms: i32,
+    pub topics: Vec<DescribeTopicPartitionsResponseTopic<'a>>,
+    pub next_cursor: Option<ResponseCursor<'a>>,
 }
 
 impl<'a> Decode<'a> for DescribeTopicPartitionsResponse<'a> {
@@ -95,13 +95,13 @@ impl<'a> Decode<'a> for DescribeTopicPartitionsResponse<'a> {
 
 /// An element of [`DescribeTopicPartitionsResponse::topics`].
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct DescribeTopicPartitionsResponseTopic<'a> {
-    pub(crate) error_code: i16,
-    pub(crate) name: Option<&'a str>,
-    pub(crate) topic_id: Uuid,
-    pub(crate) is_internal: bool,
-    pub(crate) partitions: Vec<DescribeTopicPartitionsResponsePartition>,
-    pub(crate) topic_authorized_operations: i32,
+pub struct DescribeTopicPartitionsResponseTopic<'a> {
+    pub error_code: i16,
+    pub name: Option<&'a str>,
+    pub topic_id: Uuid,
+    pub is_internal: bool,
+    pub partitions: Vec<DescribeTopicPartitionsResponsePartition>,
+    pub topic_authorized_operations: i32,
 }
 
 impl Default for DescribeTopicPartitionsResponseTopic<'_> {
@@ -136,16 +136,16 @@ impl<'a> Decode<'a> for DescribeTopicPartitionsResponseTopic<'a> {
 
 /// An element of [`DescribeTopicPartitionsResponseTopic::partitions`].
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct DescribeTopicPartitionsResponsePartition {
-    pub(crate) error_code: i16,
-    pub(crate) partition_index: i32,
-    pub(crate) leader_id: i32,
-    pub(crate) leader_epoch: i32,
-    pub(crate) replica_nodes: Vec<i32>,
-    pub(crate) isr_nodes: Vec<i32>,
-    pub(crate) eligible_leader_replicas: Option<Vec<i32>>,
-    pub(crate) last_known_elr: Option<Vec<i32>>,
-    pub(crate) offline_replicas: Vec<i32>,
+pub struct DescribeTopicPartitionsResponsePartition {
+    pub error_code: i16,
+    pub partition_index: i32,
+    pub leader_id: i32,
+    pub leader_epoch: i32,
+    pub replica_nodes: Vec<i32>,
+    pub isr_nodes: Vec<i32>,
+    pub eligible_leader_replicas: Option<Vec<i32>>,
+    pub last_known_elr: Option<Vec<i32>>,
+    pub offline_replicas: Vec<i32>,
 }
 
 impl Default for DescribeTopicPartitionsResponsePartition {
@@ -186,9 +186,9 @@ impl<'a> Decode<'a> for DescribeTopicPartitionsResponsePartition {
 
 /// The type of [`DescribeTopicPartitionsResponse::next_cursor`].
 #[derive(Clone, Debug, PartialEq, Default)]
-pub(crate) struct ResponseCursor<'a> {
-    pub(crate) topic_name: &'a str,
-    pub(crate) partition_index: i32,
+pub struct ResponseCursor<'a> {
+    pub topic_name: &'a str,
+    pub partition_index: i32,
 }
 
 impl<'a> Decode<'a> for ResponseCursor<'a> {

@@ -18,8 +18,8 @@ impl Request for DescribeTransactionsRequest<'_> {
 
 /// The request, version 0, flexible.
 #[derive(Clone, Debug, PartialEq, Default)]
-pub(crate) struct DescribeTransactionsRequest<'a> {
-    pub(crate) transactional_ids: Vec<&'a str>,
+pub struct DescribeTransactionsRequest<'a> {
+    pub transactional_ids: Vec<&'a str>,
 }
 
 impl Encode for DescribeTransactionsRequest<'_> {
@@ -32,9 +32,9 @@ impl Encode for DescribeTransactionsRequest<'_> {
 
 /// The response, version 0, flexible.
 #[derive(Clone, Debug, PartialEq, Default)]
-pub(crate) struct DescribeTransactionsResponse<'a> {
-    pub(crate) throttle_time_ms: i32,
-    pub(crate) transaction_states: Vec<TransactionState<'a>>,
+pub struct DescribeTransactionsResponse<'a> {
+    pub throttle_time_ms: i32,
+    pub transaction_states: Vec<TransactionState<'a>>,
 }
 
 impl<'a> Decode<'a> for DescribeTransactionsResponse<'a> {
@@ -52,15 +52,15 @@ impl<'a> Decode<'a> for DescribeTransactionsResponse<'a> {
 
 /// An element of [`DescribeTransactionsResponse::transaction_states`].
 #[derive(Clone, Debug, PartialEq, Default)]
-pub(crate) struct TransactionState<'a> {
-    pub(crate) error_code: i16,
-    pub(crate) transactional_id: &'a str,
-    pub(crate) transaction_state: &'a str,
-    pub(crate) transaction_timeout_ms: i32,
-    pub(crate) transaction_start_time_ms: i64,
-    pub(crate) producer_id: i64,
-    pub(crate) producer_epoch: i16,
-    pub(crate) topics: Vec<TopicData<'a>>,
+pub struct TransactionState<'a> {
+    pub error_code: i16,
+    pub transactional_id: &'a str,
+    pub transaction_state: &'a str,
+    pub transaction_timeout_ms: i32,
+    pub transaction_start_time_ms: i64,
+    pub producer_id: i64,
+    pub producer_epoch: i16,
+    pub topics: Vec<TopicData<'a>>,
 }
 
 impl<'a> Decode<'a> for TransactionState<'a> {
@@ -84,9 +84,9 @@ impl<'a> Decode<'a> for TransactionState<'a> {
 
 /// An element of [`TransactionState::topics`].
 #[derive(Clone, Debug, PartialEq, Default)]
-pub(crate) struct TopicData<'a> {
-    pub(crate) topic: &'a str,
-    pub(crate) partitions: Vec<i32>,
+pub struct TopicData<'a> {
+    pub topic: &'a str,
+    pub partitions: Vec<i32>,
 }
 
 impl<'a> Decode<'a> for TopicData<'a> {

@@ -18,8 +18,8 @@ impl Request for DescribeUserScramCredentialsRequest<'_> {
 
 /// The request, version 0, flexible.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct DescribeUserScramCredentialsRequest<'a> {
-    pub(crate) users: Option<Vec<UserName<'a>>>,
+pub struct DescribeUserScramCredentialsRequest<'a> {
+    pub users: Option<Vec<UserName<'a>>>,
 }
 
 impl Default for DescribeUserScramCredentialsRequest<'_> {
@@ -38,8 +38,8 @@ impl Encode for DescribeUserScramCredentialsRequest<'_> {
 
 /// An element of [`DescribeUserScramCredentialsRequest::users`].
 #[derive(Clone, Debug, PartialEq, Default)]
-pub(crate) struct UserName<'a> {
-    pub(crate) name: &'a str,
+pub struct UserName<'a> {
+    pub name: &'a str,
 }
 
 impl Encode for UserName<'_> {
@@ -52,11 +52,11 @@ impl Encode for UserName<'_> {
 
 /// The response, version 0, flexible.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct DescribeUserScramCredentialsResponse<'a> {
-    pub(crate) throttle_time_ms: i32,
-    pub(crate) error_code: i16,
-    pub(crate) error_message: Option<&'a str>,
-    pub(crate) results: Vec<DescribeUserScramCredentialsResult<'a>>,
+pub struct DescribeUserScramCredentialsResponse<'a> {
+    pub throttle_time_ms: i32,
+    pub error_code: i16,
+    pub error_message: Option<&'a str>,
+    pub results: Vec<DescribeUserScramCredentialsResult<'a>>,
 }
 
 impl Default for DescribeUserScramCredentialsResponse<'_> {
@@ -82,11 +82,11 @@ impl<'a> Decode<'a> for DescribeUserScramCredentialsResponse<'a> {
 
 /// An element of [`DescribeUserScramCredentialsResponse::results`].
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct DescribeUserScramCredentialsResult<'a> {
-    pub(crate) user: &'a str,
-    pub(crate) error_code: i16,
-    pub(crate) error_message: Option<&'a str>,
-    pub(crate) credential_infos: Vec<CredentialInfo>,
+pub struct DescribeUserScramCredentialsResult<'a> {
+    pub user: &'a str,
+    pub error_code: i16,
+    pub error_message: Option<&'a str>,
+    pub credential_infos: Vec<CredentialInfo>,
 }
 
 impl Default for DescribeUserScramCredentialsResult<'_> {
@@ -112,9 +112,9 @@ impl<'a> Decode<'a> for DescribeUserScramCredentialsResult<'a> {
 
 /// An element of [`DescribeUserScramCredentialsResult::credential_infos`].
 #[derive(Clone, Debug, PartialEq, Default)]
-pub(crate) struct CredentialInfo {
-    pub(crate) mechanism: i8,
-    pub(crate) iterations: i32,
+pub struct CredentialInfo {
+    pub mechanism: i8,
+    pub iterations: i32,
 }
 
 impl<'a> Decode<'a> for CredentialInfo {

@@ -18,11 +18,11 @@ impl Request for ElectLeadersRequest<'_> {
 
 /// The request, versions 0 to 2, flexible from 2.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct ElectLeadersRequest<'a> {
+pub struct ElectLeadersRequest<'a> {
     /// Versions 1+.
-    pub(crate) election_type: i8,
-    pub(crate) topic_partitions: Option<Vec<TopicPartitions<'a>>>,
-    pub(crate) timeout_ms: i32,
+    pub election_type: i8,
+    pub topic_partitions: Option<Vec<TopicPartitions<'a>>>,
+    pub timeout_ms: i32,
 }
 
 impl Default for ElectLeadersRequest<'_> {
@@ -47,9 +47,9 @@ impl Encode for ElectLeadersRequest<'_> {
 
 /// An element of [`ElectLeadersRequest::topic_partitions`].
 #[derive(Clone, Debug, PartialEq, Default)]
-pub(crate) struct TopicPartitions<'a> {
-    pub(crate) topic: &'a str,
-    pub(crate) partitions: Vec<i32>,
+pub struct TopicPartitions<'a> {
+    pub topic: &'a str,
+    pub partitions: Vec<i32>,
 }
 
 impl Encode for TopicPartitions<'_> {
@@ -63,11 +63,11 @@ impl Encode for TopicPartitions<'_> {
 
 /// The response, versions 0 to 2, flexible from 2.
 #[derive(Clone, Debug, PartialEq, Default)]
-pub(crate) struct ElectLeadersResponse<'a> {
-    pub(crate) throttle_time_ms: i32,
+pub struct ElectLeadersResponse<'a> {
+    pub throttle_time_ms: i32,
     /// Versions 1+.
-    pub(crate) error_code: i16,
-    pub(crate) replica_election_results: Vec<ReplicaElectionResult<'a>>,
+    pub error_code: i16,
+    pub replica_election_results: Vec<ReplicaElectionResult<'a>>,
 }
 
 impl<'a> Decode<'a> for ElectLeadersResponse<'a> {
@@ -86,9 +86,9 @@ impl<'a> Decode<'a> for ElectLeadersResponse<'a> {
 
 /// An element of [`ElectLeadersResponse::replica_election_results`].
 #[derive(Clone, Debug, PartialEq, Default)]
-pub(crate) struct ReplicaElectionResult<'a> {
-    pub(crate) topic: &'a str,
-    pub(crate) partition_result: Vec<PartitionResult<'a>>,
+pub struct ReplicaElectionResult<'a> {
+    pub topic: &'a str,
+    pub partition_result: Vec<PartitionResult<'a>>,
 }
 
 impl<'a> Decode<'a> for ReplicaElectionResult<'a> {
@@ -106,10 +106,10 @@ impl<'a> Decode<'a> for ReplicaElectionResult<'a> {
 
 /// An element of [`ReplicaElectionResult::partition_result`].
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct PartitionResult<'a> {
-    pub(crate) partition_id: i32,
-    pub(crate) error_code: i16,
-    pub(crate) error_message: Option<&'a str>,
+pub struct PartitionResult<'a> {
+    pub partition_id: i32,
+    pub error_code: i16,
+    pub error_message: Option<&'a str>,
 }
 
 impl Default for PartitionResult<'_> {

@@ -18,11 +18,11 @@ impl Request for EndTxnRequest<'_> {
 
 /// The request, versions 0 to 5, flexible from 3.
 #[derive(Clone, Debug, PartialEq, Default)]
-pub(crate) struct EndTxnRequest<'a> {
-    pub(crate) transactional_id: &'a str,
-    pub(crate) producer_id: i64,
-    pub(crate) producer_epoch: i16,
-    pub(crate) committed: bool,
+pub struct EndTxnRequest<'a> {
+    pub transactional_id: &'a str,
+    pub producer_id: i64,
+    pub producer_epoch: i16,
+    pub committed: bool,
 }
 
 impl Encode for EndTxnRequest<'_> {
@@ -38,13 +38,13 @@ impl Encode for EndTxnRequest<'_> {
 
 /// The response, versions 0 to 5, flexible from 3.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct EndTxnResponse {
-    pub(crate) throttle_time_ms: i32,
-    pub(crate) error_code: i16,
+pub struct EndTxnResponse {
+    pub throttle_time_ms: i32,
+    pub error_code: i16,
     /// Versions 5+.
-    pub(crate) producer_id: i64,
+    pub producer_id: i64,
     /// Versions 5+.
-    pub(crate) producer_epoch: i16,
+    pub producer_epoch: i16,
 }
 
 impl Default for EndTxnResponse {

@@ -18,9 +18,9 @@ impl Request for ExpireDelegationTokenRequest<'_> {
 
 /// The request, versions 1 to 2, flexible from 2.
 #[derive(Clone, Debug, PartialEq, Default)]
-pub(crate) struct ExpireDelegationTokenRequest<'a> {
-    pub(crate) hmac: &'a [u8],
-    pub(crate) expiry_time_period_ms: i64,
+pub struct ExpireDelegationTokenRequest<'a> {
+    pub hmac: &'a [u8],
+    pub expiry_time_period_ms: i64,
 }
 
 impl Encode for ExpireDelegationTokenRequest<'_> {
@@ -34,10 +34,10 @@ impl Encode for ExpireDelegationTokenRequest<'_> {
 
 /// The response, versions 1 to 2, flexible from 2.
 #[derive(Clone, Debug, PartialEq, Default)]
-pub(crate) struct ExpireDelegationTokenResponse {
-    pub(crate) error_code: i16,
-    pub(crate) expiry_timestamp_ms: i64,
-    pub(crate) throttle_time_ms: i32,
+pub struct ExpireDelegationTokenResponse {
+    pub error_code: i16,
+    pub expiry_timestamp_ms: i64,
+    pub throttle_time_ms: i32,
 }
 
 impl<'a> Decode<'a> for ExpireDelegationTokenResponse {

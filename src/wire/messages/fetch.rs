@@ -19,26 +19,26 @@ impl Request for FetchRequest<'_> {
 
 /// The request, versions 4 to 18, flexible from 12.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct FetchRequest<'a> {
+pub struct FetchRequest<'a> {
     /// Versions 12+, tag 0.
-    pub(crate) cluster_id: Option<&'a str>,
+    pub cluster_id: Option<&'a str>,
     /// Versions 4 to 14.
-    pub(crate) replica_id: i32,
+    pub replica_id: i32,
     /// Versions 15+, tag 1.
-    pub(crate) replica_state: ReplicaState,
-    pub(crate) max_wait_ms: i32,
-    pub(crate) min_bytes: i32,
-    pub(crate) max_bytes: i32,
-    pub(crate) isolation_level: i8,
+    pub replica_state: ReplicaState,
+    pub max_wait_ms: i32,
+    pub min_bytes: i32,
+    pub max_bytes: i32,
+    pub isolation_level: i8,
     /// Versions 7+.
-    pub(crate) session_id: i32,
+    pub session_id: i32,
     /// Versions 7+.
-    pub(crate) session_epoch: i32,
-    pub(crate) topics: Vec<FetchTopic<'a>>,
+    pub session_epoch: i32,
+    pub topics: Vec<FetchTopic<'a>>,
     /// Versions 7+.
-    pub(crate) forgotten_topics_data: Vec<ForgottenTopic<'a>>,
+    pub forgotten_topics_data: Vec<ForgottenTopic<'a>>,
     /// Versions 11+.
-    pub(crate) rack_id: &'a str,
+    pub rack_id: &'a str,
 }
 
 impl Default for FetchRequest<'_> {
@@ -102,9 +102,9 @@ impl Encode for FetchRequest<'_> {
 
 /// The type of [`FetchRequest::replica_state`].
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct ReplicaState {
-    pub(crate) replica_id: i32,
-    pub(crate) replica_epoch: i64,
+pub struct ReplicaState {
+    pub replica_id: i32,
+    pub replica_epoch: i64,
 }
 
 impl Default for ReplicaState {
@@ -124,12 +124,12 @@ impl Encode for ReplicaState {
 
 /// An element of [`FetchRequest::topics`].
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct FetchTopic<'a> {
+pub struct FetchTopic<'a> {
     /// Versions 4 to 12.
-    pub(crate) topic: &'a str,
+    pub topic: &'a str,
     /// Versions 13+.
-    pub(crate) topic_id: Uuid,
-    pub(crate) partitions: Vec<FetchPartition>,
+    pub topic_id: Uuid,
+    pub partitions: Vec<FetchPartition>,
 }
 
 impl Default for FetchTopic<'_> {
@@ -154,20 +154,20 @@ impl Encode for FetchTopic<'_> {
 
 /// An element of [`FetchTopic::partitions`].
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct FetchPartition {
-    pub(crate) partition: i32,
+pub struct FetchPartition {
+    pub partition: i32,
     /// Versions 9+.
-    pub(crate) current_leader_epoch: i32,
-    pub(crate) fetch_offset: i64,
+    pub current_leader_epoch: i32,
+    pub fetch_offset: i64,
     /// Versions 12+.
-    pub(crate) last_fetched_epoch: i32,
+    pub last_fetched_epoch: i32,
     /// Versions 5+.
-    pub(crate) log_start_offset: i64,
-    pub(crate) partition_max_bytes: i32,
+    pub log_start_offset: i64,
+    pub partition_max_bytes: i32,
     /// Versions 17+, tag 0.
-    pub(crate) replica_directory_id: Uuid,
+    pub replica_directory_id: Uuid,
     /// Versions 18+, tag 1.
-    pub(crate) high_watermark: i64,
+    pub high_watermark: i64,
 }
 
 impl Default for FetchPartition {
@@ -222,12 +222,12 @@ impl Encode for FetchPartition {
 
 /// An element of [`FetchRequest::forgotten_topics_data`].
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct ForgottenTopic<'a> {
+pub struct ForgottenTopic<'a> {
     /// Versions 7 to 12.
-    pub(crate) topic: &'a str,
+    pub topic: &'a str,
     /// Versions 13+.
-    pub(crate) topic_id: Uuid,
-    pub(crate) partitions: Vec<i32>,
+    pub topic_id: Uuid,
+    pub partitions: Vec<i32>,
 }
 
 impl Default for ForgottenTopic<'_> {
@@ -252,15 +252,15 @@ impl Encode for ForgottenTopic<'_> {
 
 /// The response, versions 4 to 18, flexible from 12.
 #[derive(Clone, Debug, PartialEq, Default)]
-pub(crate) struct FetchResponse<'a> {
-    pub(crate) throttle_time_ms: i32,
+pub struct FetchResponse<'a> {
+    pub throttle_time_ms: i32,
     /// Versions 7+.
-    pub(crate) error_code: i16,
+    pub error_code: i16,
     /// Versions 7+.
-    pub(crate) session_id: i32,
-    pub(crate) responses: Vec<FetchableTopicResponse<'a>>,
+    pub session_id: i32,
+    pub responses: Vec<FetchableTopicResponse<'a>>,
     /// Versions 16+, tag 0.
-    pub(crate) node_endpoints: Vec<NodeEndpoint<'a>>,
+    pub node_endpoints: Vec<NodeEndpoint<'a>>,
 }
 
 impl<'a> Decode<'a> for FetchResponse<'a> {
@@ -287,12 +287,12 @@ impl<'a> Decode<'a> for FetchResponse<'a> {
 
 /// An element of [`FetchResponse::responses`].
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct FetchableTopicResponse<'a> {
+pub struct FetchableTopicResponse<'a> {
     /// Versions 4 to 12.
-    pub(crate) topic: &'a str,
+    pub topic: &'a str,
     /// Versions 13+.
-    pub(crate) topic_id: Uuid,
-    pub(crate) partitions: Vec<PartitionData<'a>>,
+    pub topic_id: Uuid,
+    pub partitions: Vec<PartitionData<'a>>,
 }
 
 impl Default for FetchableTopicResponse<'_> {
@@ -317,23 +317,23 @@ impl<'a> Decode<'a> for FetchableTopicResponse<'a> {
 
 /// An element of [`FetchableTopicResponse::partitions`].
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct PartitionData<'a> {
-    pub(crate) partition_index: i32,
-    pub(crate) error_code: i16,
-    pub(crate) high_watermark: i64,
-    pub(crate) last_stable_offset: i64,
+pub struct PartitionData<'a> {
+    pub partition_index: i32,
+    pub error_code: i16,
+    pub high_watermark: i64,
+    pub last_stable_offset: i64,
     /// Versions 5+.
-    pub(crate) log_start_offset: i64,
+    pub log_start_offset: i64,
     /// Versions 12+, tag 0.
-    pub(crate) diverging_epoch: EpochEndOffset,
+    pub diverging_epoch: EpochEndOffset,
     /// Versions 12+, tag 1.
-    pub(crate) current_leader: LeaderIdAndEpoch,
+    pub current_leader: LeaderIdAndEpoch,
     /// Versions 12+, tag 2.
-    pub(crate) snapshot_id: SnapshotId,
-    pub(crate) aborted_transactions: Option<Vec<AbortedTransaction>>,
+    pub snapshot_id: SnapshotId,
+    pub aborted_transactions: Option<Vec<AbortedTransaction>>,
     /// Versions 11+.
-    pub(crate) preferred_read_replica: i32,
-    pub(crate) records: Option<&'a [u8]>,
+    pub preferred_read_replica: i32,
+    pub records: Option<&'a [u8]>,
 }
 
 impl Default for PartitionData<'_> {
@@ -390,9 +390,9 @@ impl<'a> Decode<'a> for PartitionData<'a> {
 
 /// The type of [`PartitionData::diverging_epoch`].
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct EpochEndOffset {
-    pub(crate) epoch: i32,
-    pub(crate) end_offset: i64,
+pub struct EpochEndOffset {
+    pub epoch: i32,
+    pub end_offset: i64,
 }
 
 impl Default for EpochEndOffset {
@@ -413,9 +413,9 @@ impl<'a> Decode<'a> for EpochEndOffset {
 
 /// The type of [`PartitionData::current_leader`].
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct LeaderIdAndEpoch {
-    pub(crate) leader_id: i32,
-    pub(crate) leader_epoch: i32,
+pub struct LeaderIdAndEpoch {
+    pub leader_id: i32,
+    pub leader_epoch: i32,
 }
 
 impl Default for LeaderIdAndEpoch {
@@ -437,9 +437,9 @@ impl<'a> Decode<'a> for LeaderIdAndEpoch {
 
 /// The type of [`PartitionData::snapshot_id`].
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct SnapshotId {
-    pub(crate) end_offset: i64,
-    pub(crate) epoch: i32,
+pub struct SnapshotId {
+    pub end_offset: i64,
+    pub epoch: i32,
 }
 
 impl Default for SnapshotId {
@@ -460,9 +460,9 @@ impl<'a> Decode<'a> for SnapshotId {
 
 /// An element of [`PartitionData::aborted_transactions`].
 #[derive(Clone, Debug, PartialEq, Default)]
-pub(crate) struct AbortedTransaction {
-    pub(crate) producer_id: i64,
-    pub(crate) first_offset: i64,
+pub struct AbortedTransaction {
+    pub producer_id: i64,
+    pub first_offset: i64,
 }
 
 impl<'a> Decode<'a> for AbortedTransaction {
@@ -478,11 +478,11 @@ impl<'a> Decode<'a> for AbortedTransaction {
 
 /// An element of [`FetchResponse::node_endpoints`].
 #[derive(Clone, Debug, PartialEq, Default)]
-pub(crate) struct NodeEndpoint<'a> {
-    pub(crate) node_id: i32,
-    pub(crate) host: &'a str,
-    pub(crate) port: i32,
-    pub(crate) rack: Option<&'a str>,
+pub struct NodeEndpoint<'a> {
+    pub node_id: i32,
+    pub host: &'a str,
+    pub port: i32,
+    pub rack: Option<&'a str>,
 }
 
 impl<'a> Decode<'a> for NodeEndpoint<'a> {

@@ -18,13 +18,13 @@ impl Request for FindCoordinatorRequest<'_> {
 
 /// The request, versions 0 to 6, flexible from 3.
 #[derive(Clone, Debug, PartialEq, Default)]
-pub(crate) struct FindCoordinatorRequest<'a> {
+pub struct FindCoordinatorRequest<'a> {
     /// Versions 0 to 3.
-    pub(crate) key: &'a str,
+    pub key: &'a str,
     /// Versions 1+.
-    pub(crate) key_type: i8,
+    pub key_type: i8,
     /// Versions 4+.
-    pub(crate) coordinator_keys: Vec<&'a str>,
+    pub coordinator_keys: Vec<&'a str>,
 }
 
 impl Encode for FindCoordinatorRequest<'_> {
@@ -51,21 +51,21 @@ impl Encode for FindCoordinatorRequest<'_> {
 
 /// The response, versions 0 to 6, flexible from 3.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct FindCoordinatorResponse<'a> {
+pub struct FindCoordinatorResponse<'a> {
     /// Versions 1+.
-    pub(crate) throttle_time_ms: i32,
+    pub throttle_time_ms: i32,
     /// Versions 0 to 3.
-    pub(crate) error_code: i16,
+    pub error_code: i16,
     /// Versions 1 to 3.
-    pub(crate) error_message: Option<&'a str>,
+    pub error_message: Option<&'a str>,
     /// Versions 0 to 3.
-    pub(crate) node_id: i32,
+    pub node_id: i32,
     /// Versions 0 to 3.
-    pub(crate) host: &'a str,
+    pub host: &'a str,
     /// Versions 0 to 3.
-    pub(crate) port: i32,
+    pub port: i32,
     /// Versions 4+.
-    pub(crate) coordinators: Vec<Coordinator<'a>>,
+    pub coordinators: Vec<Coordinator<'a>>,
 }
 
 impl Default for FindCoordinatorResponse<'_> {
@@ -106,13 +106,13 @@ impl<'a> Decode<'a> for FindCoordinatorResponse<'a> {
 
 /// An element of [`FindCoordinatorResponse::coordinators`].
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Coordinator<'a> {
-    pub(crate) key: &'a str,
-    pub(crate) node_id: i32,
-    pub(crate) host: &'a str,
-    pub(crate) port: i32,
-    pub(crate) error_code: i16,
-    pub(crate) error_message: Option<&'a str>,
+pub struct Coordinator<'a> {
+    pub key: &'a str,
+    pub node_id: i32,
+    pub host: &'a str,
+    pub port: i32,
+    pub error_code: i16,
+    pub error_message: Option<&'a str>,
 }
 
 impl Default for Coordinator<'_> {

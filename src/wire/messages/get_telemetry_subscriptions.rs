@@ -19,8 +19,8 @@ impl Request for GetTelemetrySubscriptionsRequest {
 
 /// The request, version 0, flexible.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct GetTelemetrySubscriptionsRequest {
-    pub(crate) client_instance_id: Uuid,
+pub struct GetTelemetrySubscriptionsRequest {
+    pub client_instance_id: Uuid,
 }
 
 impl Default for GetTelemetrySubscriptionsRequest {
@@ -39,16 +39,16 @@ impl Encode for GetTelemetrySubscriptionsRequest {
 
 /// The response, version 0, flexible.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct GetTelemetrySubscriptionsResponse<'a> {
-    pub(crate) throttle_time_ms: i32,
-    pub(crate) error_code: i16,
-    pub(crate) client_instance_id: Uuid,
-    pub(crate) subscription_id: i32,
-    pub(crate) accepted_compression_types: Vec<i8>,
-    pub(crate) push_interval_ms: i32,
-    pub(crate) telemetry_max_bytes: i32,
-    pub(crate) delta_temporality: bool,
-    pub(crate) requested_metrics: Vec<&'a str>,
+pub struct GetTelemetrySubscriptionsResponse<'a> {
+    pub throttle_time_ms: i32,
+    pub error_code: i16,
+    pub client_instance_id: Uuid,
+    pub subscription_id: i32,
+    pub accepted_compression_types: Vec<i8>,
+    pub push_interval_ms: i32,
+    pub telemetry_max_bytes: i32,
+    pub delta_temporality: bool,
+    pub requested_metrics: Vec<&'a str>,
 }
 
 impl Default for GetTelemetrySubscriptionsResponse<'_> {

@@ -18,12 +18,12 @@ impl Request for HeartbeatRequest<'_> {
 
 /// The request, versions 0 to 4, flexible from 4.
 #[derive(Clone, Debug, PartialEq, Default)]
-pub(crate) struct HeartbeatRequest<'a> {
-    pub(crate) group_id: &'a str,
-    pub(crate) generation_id: i32,
-    pub(crate) member_id: &'a str,
+pub struct HeartbeatRequest<'a> {
+    pub group_id: &'a str,
+    pub generation_id: i32,
+    pub member_id: &'a str,
     /// Versions 3+.
-    pub(crate) group_instance_id: Option<&'a str>,
+    pub group_instance_id: Option<&'a str>,
 }
 
 impl Encode for HeartbeatRequest<'_> {
@@ -43,10 +43,10 @@ impl Encode for HeartbeatRequest<'_> {
 
 /// The response, versions 0 to 4, flexible from 4.
 #[derive(Clone, Debug, PartialEq, Default)]
-pub(crate) struct HeartbeatResponse {
+pub struct HeartbeatResponse {
     /// Versions 1+.
-    pub(crate) throttle_time_ms: i32,
-    pub(crate) error_code: i16,
+    pub throttle_time_ms: i32,
+    pub error_code: i16,
 }
 
 impl<'a> Decode<'a> for HeartbeatResponse {

@@ -18,9 +18,9 @@ impl Request for IncrementalAlterConfigsRequest<'_> {
 
 /// The request, versions 0 to 1, flexible from 1.
 #[derive(Clone, Debug, PartialEq, Default)]
-pub(crate) struct IncrementalAlterConfigsRequest<'a> {
-    pub(crate) resources: Vec<AlterConfigsResource<'a>>,
-    pub(crate) validate_only: bool,
+pub struct IncrementalAlterConfigsRequest<'a> {
+    pub resources: Vec<AlterConfigsResource<'a>>,
+    pub validate_only: bool,
 }
 
 impl Encode for IncrementalAlterConfigsRequest<'_> {
@@ -34,10 +34,10 @@ impl Encode for IncrementalAlterConfigsRequest<'_> {
 
 /// An element of [`IncrementalAlterConfigsRequest::resources`].
 #[derive(Clone, Debug, PartialEq, Default)]
-pub(crate) struct AlterConfigsResource<'a> {
-    pub(crate) resource_type: i8,
-    pub(crate) resource_name: &'a str,
-    pub(crate) configs: Vec<AlterableConfig<'a>>,
+pub struct AlterConfigsResource<'a> {
+    pub resource_type: i8,
+    pub resource_name: &'a str,
+    pub configs: Vec<AlterableConfig<'a>>,
 }
 
 impl Encode for AlterConfigsResource<'_> {
@@ -52,10 +52,10 @@ impl Encode for AlterConfigsResource<'_> {
 
 /// An element of [`AlterConfigsResource::configs`].
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct AlterableConfig<'a> {
-    pub(crate) name: &'a str,
-    pub(crate) config_operation: i8,
-    pub(crate) value: Option<&'a str>,
+pub struct AlterableConfig<'a> {
+    pub name: &'a str,
+    pub config_operation: i8,
+    pub value: Option<&'a str>,
 }
 
 impl Default for AlterableConfig<'_> {
@@ -76,9 +76,9 @@ impl Encode for AlterableConfig<'_> {
 
 /// The response, versions 0 to 1, flexible from 1.
 #[derive(Clone, Debug, PartialEq, Default)]
-pub(crate) struct IncrementalAlterConfigsResponse<'a> {
-    pub(crate) throttle_time_ms: i32,
-    pub(crate) responses: Vec<AlterConfigsResourceResponse<'a>>,
+pub struct IncrementalAlterConfigsResponse<'a> {
+    pub throttle_time_ms: i32,
+    pub responses: Vec<AlterConfigsResourceResponse<'a>>,
 }
 
 impl<'a> Decode<'a> for IncrementalAlterConfigsResponse<'a> {
@@ -96,11 +96,11 @@ impl<'a> Decode<'a> for IncrementalAlterConfigsResponse<'a> {
 
 /// An element of [`IncrementalAlterConfigsResponse::responses`].
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct AlterConfigsResourceResponse<'a> {
-    pub(crate) error_code: i16,
-    pub(crate) error_message: Option<&'a str>,
-    pub(crate) resource_type: i8,
-    pub(crate) resource_name: &'a str,
+pub struct AlterConfigsResourceResponse<'a> {
+    pub error_code: i16,
+    pub error_message: Option<&'a str>,
+    pub resource_type: i8,
+    pub resource_name: &'a str,
 }
 
 impl Default for AlterConfigsResourceResponse<'_> {

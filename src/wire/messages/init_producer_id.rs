@@ -18,13 +18,13 @@ impl Request for InitProducerIdRequest<'_> {
 
 /// The request, versions 0 to 5, flexible from 2.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct InitProducerIdRequest<'a> {
-    pub(crate) transactional_id: Option<&'a str>,
-    pub(crate) transaction_timeout_ms: i32,
+pub struct InitProducerIdRequest<'a> {
+    pub transactional_id: Option<&'a str>,
+    pub transaction_timeout_ms: i32,
     /// Versions 3+.
-    pub(crate) producer_id: i64,
+    pub producer_id: i64,
     /// Versions 3+.
-    pub(crate) producer_epoch: i16,
+    pub producer_epoch: i16,
 }
 
 impl Default for InitProducerIdRequest<'_> {
@@ -56,15 +56,15 @@ impl Encode for InitProducerIdRequest<'_> {
 
 /// The response, versions 0 to 6, flexible from 2.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct InitProducerIdResponse {
-    pub(crate) throttle_time_ms: i32,
-    pub(crate) error_code: i16,
-    pub(crate) producer_id: i64,
-    pub(crate) producer_epoch: i16,
+pub struct InitProducerIdResponse {
+    pub throttle_time_ms: i32,
+    pub error_code: i16,
+    pub producer_id: i64,
+    pub producer_epoch: i16,
     /// Versions 6+.
-    pub(crate) ongoing_txn_producer_id: i64,
+    pub ongoing_txn_producer_id: i64,
     /// Versions 6+.
-    pub(crate) ongoing_txn_producer_epoch: i16,
+    pub ongoing_txn_producer_epoch: i16,
 }
 
 impl Default for InitProducerIdResponse {

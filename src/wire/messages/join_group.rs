@@ -18,18 +18,18 @@ impl Request for JoinGroupRequest<'_> {
 
 /// The request, versions 0 to 9, flexible from 6.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct JoinGroupRequest<'a> {
-    pub(crate) group_id: &'a str,
-    pub(crate) session_timeout_ms: i32,
+pub struct JoinGroupRequest<'a> {
+    pub group_id: &'a str,
+    pub session_timeout_ms: i32,
     /// Versions 1+.
-    pub(crate) rebalance_timeout_ms: i32,
-    pub(crate) member_id: &'a str,
+    pub rebalance_timeout_ms: i32,
+    pub member_id: &'a str,
     /// Versions 5+.
-    pub(crate) group_instance_id: Option<&'a str>,
-    pub(crate) protocol_type: &'a str,
-    pub(crate) protocols: Vec<JoinGroupRequestProtocol<'a>>,
+    pub group_instance_id: Option<&'a str>,
+    pub protocol_type: &'a str,
+    pub protocols: Vec<JoinGroupRequestProtocol<'a>>,
     /// Versions 8+.
-    pub(crate) reason: Option<&'a str>,
+    pub reason: Option<&'a str>,
 }
 
 impl Default for JoinGroupRequest<'_> {
@@ -72,9 +72,9 @@ impl Encode for JoinGroupRequest<'_> {
 
 /// An element of [`JoinGroupRequest::protocols`].
 #[derive(Clone, Debug, PartialEq, Default)]
-pub(crate) struct JoinGroupRequestProtocol<'a> {
-    pub(crate) name: &'a str,
-    pub(crate) metadata: &'a [u8],
+pub struct JoinGroupRequestProtocol<'a> {
+    pub name: &'a str,
+    pub metadata: &'a [u8],
 }
 
 impl Encode for JoinGroupRequestProtocol<'_> {
@@ -88,20 +88,20 @@ impl Encode for JoinGroupRequestProtocol<'_> {
 
 /// The response, versions 0 to 9, flexible from 6.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct JoinGroupResponse<'a> {
+pub struct JoinGroupResponse<'a> {
     /// Versions 2+.
-    pub(crate) throttle_time_ms: i32,
-    pub(crate) error_code: i16,
-    pub(crate) generation_id: i32,
+    pub throttle_time_ms: i32,
+    pub error_code: i16,
+    pub generation_id: i32,
     /// Versions 7+.
-    pub(crate) protocol_type: Option<&'a str>,
+    pub protocol_type: Option<&'a str>,
     /// Null in versions 7+.
-    pub(crate) protocol_name: Option<&'a str>,
-    pub(crate) leader: &'a str,
+    pub protocol_name: Option<&'a str>,
+    pub leader: &'a str,
     /// Versions 9+.
-    pub(crate) skip_assignment: bool,
-    pub(crate) member_id: &'a str,
-    pub(crate) members: Vec<JoinGroupResponseMember<'a>>,
+    pub skip_assignment: bool,
+    pub member_id: &'a str,
+    pub members: Vec<JoinGroupResponseMember<'a>>,
 }
 
 impl Default for JoinGroupResponse<'_> {
@@ -146,11 +146,11 @@ impl<'a> Decode<'a> for JoinGroupResponse<'a> {
 
 /// An element of [`JoinGroupResponse::members`].
 #[derive(Clone, Debug, PartialEq, Default)]
-pub(crate) struct JoinGroupResponseMember<'a> {
-    pub(crate) member_id: &'a str,
+pub struct JoinGroupResponseMember<'a> {
+    pub member_id: &'a str,
     /// Versions 5+.
-    pub(crate) group_instance_id: Option<&'a str>,
-    pub(crate) metadata: &'a [u8],
+    pub group_instance_id: Option<&'a str>,
+    pub metadata: &'a [u8],
 }
 
 impl<'a> Decode<'a> for JoinGroupResponseMember<'a> {

@@ -18,12 +18,12 @@ impl Request for LeaveGroupRequest<'_> {
 
 /// The request, versions 0 to 5, flexible from 4.
 #[derive(Clone, Debug, PartialEq, Default)]
-pub(crate) struct LeaveGroupRequest<'a> {
-    pub(crate) group_id: &'a str,
+pub struct LeaveGroupRequest<'a> {
+    pub group_id: &'a str,
     /// Versions 0 to 2.
-    pub(crate) member_id: &'a str,
+    pub member_id: &'a str,
     /// Versions 3+.
-    pub(crate) members: Vec<MemberIdentity<'a>>,
+    pub members: Vec<MemberIdentity<'a>>,
 }
 
 impl Encode for LeaveGroupRequest<'_> {
@@ -46,11 +46,11 @@ impl Encode for LeaveGroupRequest<'_> {
 
 /// An element of [`LeaveGroupRequest::members`].
 #[derive(Clone, Debug, PartialEq, Default)]
-pub(crate) struct MemberIdentity<'a> {
-    pub(crate) member_id: &'a str,
-    pub(crate) group_instance_id: Option<&'a str>,
+pub struct MemberIdentity<'a> {
+    pub member_id: &'a str,
+    pub group_instance_id: Option<&'a str>,
     /// Versions 5+.
-    pub(crate) reason: Option<&'a str>,
+    pub reason: Option<&'a str>,
 }
 
 impl Encode for MemberIdentity<'_> {
@@ -67,12 +67,12 @@ impl Encode for MemberIdentity<'_> {
 
 /// The response, versions 0 to 5, flexible from 4.
 #[derive(Clone, Debug, PartialEq, Default)]
-pub(crate) struct LeaveGroupResponse<'a> {
+pub struct LeaveGroupResponse<'a> {
     /// Versions 1+.
-    pub(crate) throttle_time_ms: i32,
-    pub(crate) error_code: i16,
+    pub throttle_time_ms: i32,
+    pub error_code: i16,
     /// Versions 3+.
-    pub(crate) members: Vec<MemberResponse<'a>>,
+    pub members: Vec<MemberResponse<'a>>,
 }
 
 impl<'a> Decode<'a> for LeaveGroupResponse<'a> {
@@ -91,10 +91,10 @@ impl<'a> Decode<'a> for LeaveGroupResponse<'a> {
 
 /// An element of [`LeaveGroupResponse::members`].
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct MemberResponse<'a> {
-    pub(crate) member_id: &'a str,
-    pub(crate) group_instance_id: Option<&'a str>,
-    pub(crate) error_code: i16,
+pub struct MemberResponse<'a> {
+    pub member_id: &'a str,
+    pub group_instance_id: Option<&'a str>,
+    pub error_code: i16,
 }
 
 impl Default for MemberResponse<'_> {

@@ -18,9 +18,9 @@ impl Request for ListConfigResourcesRequest {
 
 /// The request, versions 0 to 1, flexible.
 #[derive(Clone, Debug, PartialEq, Default)]
-pub(crate) struct ListConfigResourcesRequest {
+pub struct ListConfigResourcesRequest {
     /// Versions 1+.
-    pub(crate) resource_types: Vec<i8>,
+    pub resource_types: Vec<i8>,
 }
 
 impl Encode for ListConfigResourcesRequest {
@@ -37,10 +37,10 @@ impl Encode for ListConfigResourcesRequest {
 
 /// The response, versions 0 to 1, flexible.
 #[derive(Clone, Debug, PartialEq, Default)]
-pub(crate) struct ListConfigResourcesResponse<'a> {
-    pub(crate) throttle_time_ms: i32,
-    pub(crate) error_code: i16,
-    pub(crate) config_resources: Vec<ConfigResource<'a>>,
+pub struct ListConfigResourcesResponse<'a> {
+    pub throttle_time_ms: i32,
+    pub error_code: i16,
+    pub config_resources: Vec<ConfigResource<'a>>,
 }
 
 impl<'a> Decode<'a> for ListConfigResourcesResponse<'a> {
@@ -59,10 +59,10 @@ impl<'a> Decode<'a> for ListConfigResourcesResponse<'a> {
 
 /// An element of [`ListConfigResourcesResponse::config_resources`].
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct ConfigResource<'a> {
-    pub(crate) resource_name: &'a str,
+pub struct ConfigResource<'a> {
+    pub resource_name: &'a str,
     /// Versions 1+.
-    pub(crate) resource_type: i8,
+    pub resource_type: i8,
 }
 
 impl Default for ConfigResource<'_> {

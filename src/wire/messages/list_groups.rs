@@ -18,11 +18,11 @@ impl Request for ListGroupsRequest<'_> {
 
 /// The request, versions 0 to 5, flexible from 3.
 #[derive(Clone, Debug, PartialEq, Default)]
-pub(crate) struct ListGroupsRequest<'a> {
+pub struct ListGroupsRequest<'a> {
     /// Versions 4+.
-    pub(crate) states_filter: Vec<&'a str>,
+    pub states_filter: Vec<&'a str>,
     /// Versions 5+.
-    pub(crate) types_filter: Vec<&'a str>,
+    pub types_filter: Vec<&'a str>,
 }
 
 impl Encode for ListGroupsRequest<'_> {
@@ -44,11 +44,11 @@ impl Encode for ListGroupsRequest<'_> {
 
 /// The response, versions 0 to 5, flexible from 3.
 #[derive(Clone, Debug, PartialEq, Default)]
-pub(crate) struct ListGroupsResponse<'a> {
+pub struct ListGroupsResponse<'a> {
     /// Versions 1+.
-    pub(crate) throttle_time_ms: i32,
-    pub(crate) error_code: i16,
-    pub(crate) groups: Vec<ListedGroup<'a>>,
+    pub throttle_time_ms: i32,
+    pub error_code: i16,
+    pub groups: Vec<ListedGroup<'a>>,
 }
 
 impl<'a> Decode<'a> for ListGroupsResponse<'a> {
@@ -67,13 +67,13 @@ impl<'a> Decode<'a> for ListGroupsResponse<'a> {
 
 /// An element of [`ListGroupsResponse::groups`].
 #[derive(Clone, Debug, PartialEq, Default)]
-pub(crate) struct ListedGroup<'a> {
-    pub(crate) group_id: &'a str,
-    pub(crate) protocol_type: &'a str,
+pub struct ListedGroup<'a> {
+    pub group_id: &'a str,
+    pub protocol_type: &'a str,
     /// Versions 4+.
-    pub(crate) group_state: &'a str,
+    pub group_state: &'a str,
     /// Versions 5+.
-    pub(crate) group_type: &'a str,
+    pub group_type: &'a str,
 }
 
 impl<'a> Decode<'a> for ListedGroup<'a> {

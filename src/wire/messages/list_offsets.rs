@@ -18,13 +18,13 @@ impl Request for ListOffsetsRequest<'_> {
 
 /// The request, versions 1 to 11, flexible from 6.
 #[derive(Clone, Debug, PartialEq, Default)]
-pub(crate) struct ListOffsetsRequest<'a> {
-    pub(crate) replica_id: i32,
+pub struct ListOffsetsRequest<'a> {
+    pub replica_id: i32,
     /// Versions 2+.
-    pub(crate) isolation_level: i8,
-    pub(crate) topics: Vec<ListOffsetsTopic<'a>>,
+    pub isolation_level: i8,
+    pub topics: Vec<ListOffsetsTopic<'a>>,
     /// Versions 10+.
-    pub(crate) timeout_ms: i32,
+    pub timeout_ms: i32,
 }
 
 impl Encode for ListOffsetsRequest<'_> {
@@ -46,9 +46,9 @@ impl Encode for ListOffsetsRequest<'_> {
 
 /// An element of [`ListOffsetsRequest::topics`].
 #[derive(Clone, Debug, PartialEq, Default)]
-pub(crate) struct ListOffsetsTopic<'a> {
-    pub(crate) name: &'a str,
-    pub(crate) partitions: Vec<ListOffsetsPartition>,
+pub struct ListOffsetsTopic<'a> {
+    pub name: &'a str,
+    pub partitions: Vec<ListOffsetsPartition>,
 }
 
 impl Encode for ListOffsetsTopic<'_> {
@@ -62,11 +62,11 @@ impl Encode for ListOffsetsTopic<'_> {
 
 /// An element of [`ListOffsetsTopic::partitions`].
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct ListOffsetsPartition {
-    pub(crate) partition_index: i32,
+pub struct ListOffsetsPartition {
+    pub partition_index: i32,
     /// Versions 4+.
-    pub(crate) current_leader_epoch: i32,
-    pub(crate) timestamp: i64,
+    pub current_leader_epoch: i32,
+    pub timestamp: i64,
 }
 
 impl Default for ListOffsetsPartition {
@@ -89,10 +89,10 @@ impl Encode for ListOffsetsPartition {
 
 /// The response, versions 1 to 11, flexible from 6.
 #[derive(Clone, Debug, PartialEq, Default)]
-pub(crate) struct ListOffsetsResponse<'a> {
+pub struct ListOffsetsResponse<'a> {
     /// Versions 2+.
-    pub(crate) throttle_time_ms: i32,
-    pub(crate) topics: Vec<ListOffsetsTopicResponse<'a>>,
+    pub throttle_time_ms: i32,
+    pub topics: Vec<ListOffsetsTopicResponse<'a>>,
 }
 
 impl<'a> Decode<'a> for ListOffsetsResponse<'a> {
@@ -110,9 +110,9 @@ impl<'a> Decode<'a> for ListOffsetsResponse<'a> {
 
 /// An element of [`ListOffsetsResponse::topics`].
 #[derive(Clone, Debug, PartialEq, Default)]
-pub(crate) struct ListOffsetsTopicResponse<'a> {
-    pub(crate) name: &'a str,
-    pub(crate) partitions: Vec<ListOffsetsPartitionResponse>,
+pub struct ListOffsetsTopicResponse<'a> {
+    pub name: &'a str,
+    pub partitions: Vec<ListOffsetsPartitionResponse>,
 }
 
 impl<'a> Decode<'a> for ListOffsetsTopicResponse<'a> {
@@ -127,13 +127,13 @@ impl<'a> Decode<'a> for ListOffsetsTopicResponse<'a> {
 
 /// An element of [`ListOffsetsTopicResponse::partitions`].
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct ListOffsetsPartitionResponse {
-    pub(crate) partition_index: i32,
-    pub(crate) error_code: i16,
-    pub(crate) timestamp: i64,
-    pub(crate) offset: i64,
+pub struct ListOffsetsPartitionResponse {
+    pub partition_index: i32,
+    pub error_code: i16,
+    pub timestamp: i64,
+    pub offset: i64,
     /// Versions 4+.
-    pub(crate) leader_epoch: i32,
+    pub leader_epoch: i32,
 }
 
 impl Default for ListOffsetsPartitionResponse {

@@ -18,9 +18,9 @@ impl Request for ListPartitionReassignmentsRequest<'_> {
 
 /// The request, version 0, flexible.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct ListPartitionReassignmentsRequest<'a> {
-    pub(crate) timeout_ms: i32,
-    pub(crate) topics: Option<Vec<ListPartitionReassignmentsTopics<'a>>>,
+pub struct ListPartitionReassignmentsRequest<'a> {
+    pub timeout_ms: i32,
+    pub topics: Option<Vec<ListPartitionReassignmentsTopics<'a>>>,
 }
 
 impl Default for ListPartitionReassignmentsRequest<'_> {
@@ -40,9 +40,9 @@ impl Encode for ListPartitionReassignmentsRequest<'_> {
 
 /// An element of [`ListPartitionReassignmentsRequest::topics`].
 #[derive(Clone, Debug, PartialEq, Default)]
-pub(crate) struct ListPartitionReassignmentsTopics<'a> {
-    pub(crate) name: &'a str,
-    pub(crate) partition_indexes: Vec<i32>,
+pub struct ListPartitionReassignmentsTopics<'a> {
+    pub name: &'a str,
+    pub partition_indexes: Vec<i32>,
 }
 
 impl Encode for ListPartitionReassignmentsTopics<'_> {
@@ -56,11 +56,11 @@ impl Encode for ListPartitionReassignmentsTopics<'_> {
 
 /// The response, version 0, flexible.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct ListPartitionReassignmentsResponse<'a> {
-    pub(crate) throttle_time_ms: i32,
-    pub(crate) error_code: i16,
-    pub(crate) error_message: Option<&'a str>,
-    pub(crate) topics: Vec<OngoingTopicReassignment<'a>>,
+pub struct ListPartitionReassignmentsResponse<'a> {
+    pub throttle_time_ms: i32,
+    pub error_code: i16,
+    pub error_message: Option<&'a str>,
+    pub topics: Vec<OngoingTopicReassignment<'a>>,
 }
 
 impl Default for ListPartitionReassignmentsResponse<'_> {
@@ -86,9 +86,9 @@ impl<'a> Decode<'a> for ListPartitionReassignmentsResponse<'a> {
 
 /// An element of [`ListPartitionReassignmentsResponse::topics`].
 #[derive(Clone, Debug, PartialEq, Default)]
-pub(crate) struct OngoingTopicReassignment<'a> {
-    pub(crate) name: &'a str,
-    pub(crate) partitions: Vec<OngoingPartitionReassignment>,
+pub struct OngoingTopicReassignment<'a> {
+    pub name: &'a str,
+    pub partitions: Vec<OngoingPartitionReassignment>,
 }
 
 impl<'a> Decode<'a> for OngoingTopicReassignment<'a> {
@@ -103,11 +103,11 @@ impl<'a> Decode<'a> for OngoingTopicReassignment<'a> {
 
 /// An element of [`OngoingTopicReassignment::partitions`].
 #[derive(Clone, Debug, PartialEq, Default)]
-pub(crate) struct OngoingPartitionReassignment {
-    pub(crate) partition_index: i32,
-    pub(crate) replicas: Vec<i32>,
-    pub(crate) adding_replicas: Vec<i32>,
-    pub(crate) removing_replicas: Vec<i32>,
+pub struct OngoingPartitionReassignment {
+    pub partition_index: i32,
+    pub replicas: Vec<i32>,
+    pub adding_replicas: Vec<i32>,
+    pub removing_replicas: Vec<i32>,
 }
 
 impl<'a> Decode<'a> for OngoingPartitionReassignment {

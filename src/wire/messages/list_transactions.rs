@@ -18,13 +18,13 @@ impl Request for ListTransactionsRequest<'_> {
 
 /// The request, versions 0 to 2, flexible.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct ListTransactionsRequest<'a> {
-    pub(crate) state_filters: Vec<&'a str>,
-    pub(crate) producer_id_filters: Vec<i64>,
+pub struct ListTransactionsRequest<'a> {
+    pub state_filters: Vec<&'a str>,
+    pub producer_id_filters: Vec<i64>,
     /// Versions 1+.
-    pub(crate) duration_filter: i64,
+    pub duration_filter: i64,
     /// Versions 2+.
-    pub(crate) transactional_id_pattern: Option<&'a str>,
+    pub transactional_id_pattern: Option<&'a str>,
 }
 
 impl Default for ListTransactionsRequest<'_> {
@@ -59,11 +59,11 @@ impl Encode for ListTransactionsRequest<'_> {
 
 /// The response, versions 0 to 2, flexible.
 #[derive(Clone, Debug, PartialEq, Default)]
-pub(crate) struct ListTransactionsResponse<'a> {
-    pub(crate) throttle_time_ms: i32,
-    pub(crate) error_code: i16,
-    pub(crate) unknown_state_filters: Vec<&'a str>,
-    pub(crate) transaction_states: Vec<TransactionState<'a>>,
+pub struct ListTransactionsResponse<'a> {
+    pub throttle_time_ms: i32,
+    pub error_code: i16,
+    pub unknown_state_filters: Vec<&'a str>,
+    pub transaction_states: Vec<TransactionState<'a>>,
 }
 
 impl<'a> Decode<'a> for ListTransactionsResponse<'a> {
@@ -83,10 +83,10 @@ impl<'a> Decode<'a> for ListTransactionsResponse<'a> {
 
 /// An element of [`ListTransactionsResponse::transaction_states`].
 #[derive(Clone, Debug, PartialEq, Default)]
-pub(crate) struct TransactionState<'a> {
-    pub(crate) transactional_id: &'a str,
-    pub(crate) producer_id: i64,
-    pub(crate) transaction_state: &'a str,
+pub struct TransactionState<'a> {
+    pub transactional_id: &'a str,
+    pub producer_id: i64,
+    pub transaction_state: &'a str,
 }
 
 impl<'a> Decode<'a> for TransactionState<'a> {

@@ -19,15 +19,15 @@ impl Request for MetadataRequest<'_> {
 
 /// The request, versions 0 to 13, flexible from 9.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct MetadataRequest<'a> {
+pub struct MetadataRequest<'a> {
     /// Null in versions 1+.
-    pub(crate) topics: Option<Vec<MetadataRequestTopic<'a>>>,
+    pub topics: Option<Vec<MetadataRequestTopic<'a>>>,
     /// Versions 4+.
-    pub(crate) allow_auto_topic_creation: bool,
+    pub allow_auto_topic_creation: bool,
     /// Versions 8 to 10.
-    pub(crate) include_cluster_authorized_operations: bool,
+    pub include_cluster_authorized_operations: bool,
     /// Versions 8+.
-    pub(crate) include_topic_authorized_operations: bool,
+    pub include_topic_authorized_operations: bool,
 }
 
 impl Default for MetadataRequest<'_> {
@@ -77,11 +77,11 @@ impl Encode for MetadataRequest<'_> {
 
 /// An element of [`MetadataRequest::topics`].
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct MetadataRequestTopic<'a> {
+pub struct MetadataRequestTopic<'a> {
     /// Versions 10+.
-    pub(crate) topic_id: Uuid,
+    pub topic_id: Uuid,
     /// Null in versions 10+.
-    pub(crate) name: Option<&'a str>,
+    pub name: Option<&'a str>,
 }
 
 impl Default for MetadataRequestTopic<'_> {
@@ -108,19 +108,19 @@ impl Encode for MetadataRequestTopic<'_> {
 
 /// The response, versions 0 to 13, flexible from 9.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct MetadataResponse<'a> {
+pub struct MetadataResponse<'a> {
     /// Versions 3+.
-    pub(crate) throttle_time_ms: i32,
-    pub(crate) brokers: Vec<MetadataResponseBroker<'a>>,
+    pub throttle_time_ms: i32,
+    pub brokers: Vec<MetadataResponseBroker<'a>>,
     /// Versions 2+.
-    pub(crate) cluster_id: Option<&'a str>,
+    pub cluster_id: Option<&'a str>,
     /// Versions 1+.
-    pub(crate) controller_id: i32,
-    pub(crate) topics: Vec<MetadataResponseTopic<'a>>,
+    pub controller_id: i32,
+    pub topics: Vec<MetadataResponseTopic<'a>>,
     /// Versions 8 to 10.
-    pub(crate) cluster_authorized_operations: i32,
+    pub cluster_authorized_operations: i32,
     /// Versions 13+.
-    pub(crate) error_code: i16,
+    pub error_code: i16,
 }
 
 impl Default for MetadataResponse<'_> {
@@ -161,12 +161,12 @@ impl<'a> Decode<'a> for MetadataResponse<'a> {
 
 /// An element of [`MetadataResponse::brokers`].
 #[derive(Clone, Debug, PartialEq, Default)]
-pub(crate) struct MetadataResponseBroker<'a> {
-    pub(crate) node_id: i32,
-    pub(crate) host: &'a str,
-    pub(crate) port: i32,
+pub struct MetadataResponseBroker<'a> {
+    pub node_id: i32,
+    pub host: &'a str,
+    pub port: i32,
     /// Versions 1+.
-    pub(crate) rack: Option<&'a str>,
+    pub rack: Option<&'a str>,
 }
 
 impl<'a> Decode<'a> for MetadataResponseBroker<'a> {
@@ -186,17 +186,17 @@ impl<'a> Decode<'a> for MetadataResponseBroker<'a> {
 
 /// An element of [`MetadataResponse::topics`].
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct MetadataResponseTopic<'a> {
-    pub(crate) error_code: i16,
+pub struct MetadataResponseTopic<'a> {
+    pub error_code: i16,
     /// Null in versions 12+.
-    pub(crate) name: Option<&'a str>,
+    pub name: Option<&'a str>,
     /// Versions 10+.
-    pub(crate) topic_id: Uuid,
+    pub topic_id: Uuid,
     /// Versions 1+.
-    pub(crate) is_internal: bool,
-    pub(crate) partitions: Vec<MetadataResponsePartition>,
+    pub is_internal: bool,
+    pub partitions: Vec<MetadataResponsePartition>,
     /// Versions 8+.
-    pub(crate) topic_authorized_operations: i32,
+    pub topic_authorized_operations: i32,
 }
 
 impl Default for MetadataResponseTopic<'_> {
@@ -239,16 +239,16 @@ impl<'a> Decode<'a> for MetadataResponseTopic<'a> {
 
 /// An element of [`MetadataResponseTopic::partitions`].
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct MetadataResponsePartition {
-    pub(crate) error_code: i16,
-    pub(crate) partition_index: i32,
-    pub(crate) leader_id: i32,
+pub struct MetadataResponsePartition {
+    pub error_code: i16,
+    pub partition_index: i32,
+    pub leader_id: i32,
     /// Versions 7+.
-    pub(crate) leader_epoch: i32,
-    pub(crate) replica_nodes: Vec<i32>,
-    pub(crate) isr_nodes: Vec<i32>,
+    pub leader_epoch: i32,
+    pub replica_nodes: Vec<i32>,
+    pub isr_nodes: Vec<i32>,
     /// Versions 5+.
-    pub(crate) offline_replicas: Vec<i32>,
+    pub offline_replicas: Vec<i32>,
 }
 
 impl Default for MetadataResponsePartition {

@@ -19,15 +19,15 @@ impl Request for OffsetCommitRequest<'_> {
 
 /// The request, versions 2 to 10, flexible from 8.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct OffsetCommitRequest<'a> {
-    pub(crate) group_id: &'a str,
-    pub(crate) generation_id_or_member_epoch: i32,
-    pub(crate) member_id: &'a str,
+pub struct OffsetCommitRequest<'a> {
+    pub group_id: &'a str,
+    pub generation_id_or_member_epoch: i32,
+    pub member_id: &'a str,
     /// Versions 7+.
-    pub(crate) group_instance_id: Option<&'a str>,
+    pub group_instance_id: Option<&'a str>,
     /// Versions 2 to 4.
-    pub(crate) retention_time_ms: i64,
-    pub(crate) topics: Vec<OffsetCommitRequestTopic<'a>>,
+    pub retention_time_ms: i64,
+    pub topics: Vec<OffsetCommitRequestTopic<'a>>,
 }
 
 impl Default for OffsetCommitRequest<'_> {
@@ -64,12 +64,12 @@ impl Encode for OffsetCommitRequest<'_> {
 
 /// An element of [`OffsetCommitRequest::topics`].
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct OffsetCommitRequestTopic<'a> {
+pub struct OffsetCommitRequestTopic<'a> {
     /// Versions 2 to 9.
-    pub(crate) name: &'a str,
+    pub name: &'a str,
     /// Versions 10+.
-    pub(crate) topic_id: Uuid,
-    pub(crate) partitions: Vec<OffsetCommitRequestPartition<'a>>,
+    pub topic_id: Uuid,
+    pub partitions: Vec<OffsetCommitRequestPartition<'a>>,
 }
 
 impl Default for OffsetCommitRequestTopic<'_> {
@@ -94,12 +94,12 @@ impl Encode for OffsetCommitRequestTopic<'_> {
 
 /// An element of [`OffsetCommitRequestTopic::partitions`].
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct OffsetCommitRequestPartition<'a> {
-    pub(crate) partition_index: i32,
-    pub(crate) committed_offset: i64,
+pub struct OffsetCommitRequestPartition<'a> {
+    pub partition_index: i32,
+    pub committed_offset: i64,
     /// Versions 6+.
-    pub(crate) committed_leader_epoch: i32,
-    pub(crate) committed_metadata: Option<&'a str>,
+    pub committed_leader_epoch: i32,
+    pub committed_metadata: Option<&'a str>,
 }
 
 impl Default for OffsetCommitRequestPartition<'_> {
@@ -128,10 +128,10 @@ impl Encode for OffsetCommitRequestPartition<'_> {
 
 /// The response, versions 2 to 10, flexible from 8.
 #[derive(Clone, Debug, PartialEq, Default)]
-pub(crate) struct OffsetCommitResponse<'a> {
+pub struct OffsetCommitResponse<'a> {
     /// Versions 3+.
-    pub(crate) throttle_time_ms: i32,
-    pub(crate) topics: Vec<OffsetCommitResponseTopic<'a>>,
+    pub throttle_time_ms: i32,
+    pub topics: Vec<OffsetCommitResponseTopic<'a>>,
 }
 
 impl<'a> Decode<'a> for OffsetCommitResponse<'a> {
@@ -149,12 +149,12 @@ impl<'a> Decode<'a> for OffsetCommitResponse<'a> {
 
 /// An element of [`OffsetCommitResponse::topics`].
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct OffsetCommitResponseTopic<'a> {
+pub struct OffsetCommitResponseTopic<'a> {
     /// Versions 2 to 9.
-    pub(crate) name: &'a str,
+    pub name: &'a str,
     /// Versions 10+.
-    pub(crate) topic_id: Uuid,
-    pub(crate) partitions: Vec<OffsetCommitResponsePartition>,
+    pub topic_id: Uuid,
+    pub partitions: Vec<OffsetCommitResponsePartition>,
 }
 
 impl Default for OffsetCommitResponseTopic<'_> {
@@ -179,9 +179,9 @@ impl<'a> Decode<'a> for OffsetCommitResponseTopic<'a> {
 
 /// An element of [`OffsetCommitResponseTopic::partitions`].
 #[derive(Clone, Debug, PartialEq, Default)]
-pub(crate) struct OffsetCommitResponsePartition {
-    pub(crate) partition_index: i32,
-    pub(crate) error_code: i16,
+pub struct OffsetCommitResponsePartition {
+    pub partition_index: i32,
+    pub error_code: i16,
 }
 
 impl<'a> Decode<'a> for OffsetCommitResponsePartition {

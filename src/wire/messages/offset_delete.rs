@@ -18,9 +18,9 @@ impl Request for OffsetDeleteRequest<'_> {
 
 /// The request, version 0, none flexible.
 #[derive(Clone, Debug, PartialEq, Default)]
-pub(crate) struct OffsetDeleteRequest<'a> {
-    pub(crate) group_id: &'a str,
-    pub(crate) topics: Vec<OffsetDeleteRequestTopic<'a>>,
+pub struct OffsetDeleteRequest<'a> {
+    pub group_id: &'a str,
+    pub topics: Vec<OffsetDeleteRequestTopic<'a>>,
 }
 
 impl Encode for OffsetDeleteRequest<'_> {
@@ -33,9 +33,9 @@ impl Encode for OffsetDeleteRequest<'_> {
 
 /// An element of [`OffsetDeleteRequest::topics`].
 #[derive(Clone, Debug, PartialEq, Default)]
-pub(crate) struct OffsetDeleteRequestTopic<'a> {
-    pub(crate) name: &'a str,
-    pub(crate) partitions: Vec<OffsetDeleteRequestPartition>,
+pub struct OffsetDeleteRequestTopic<'a> {
+    pub name: &'a str,
+    pub partitions: Vec<OffsetDeleteRequestPartition>,
 }
 
 impl Encode for OffsetDeleteRequestTopic<'_> {
@@ -48,8 +48,8 @@ impl Encode for OffsetDeleteRequestTopic<'_> {
 
 /// An element of [`OffsetDeleteRequestTopic::partitions`].
 #[derive(Clone, Debug, PartialEq, Default)]
-pub(crate) struct OffsetDeleteRequestPartition {
-    pub(crate) partition_index: i32,
+pub struct OffsetDeleteRequestPartition {
+    pub partition_index: i32,
 }
 
 impl Encode for OffsetDeleteRequestPartition {
@@ -61,10 +61,10 @@ impl Encode for OffsetDeleteRequestPartition {
 
 /// The response, version 0, none flexible.
 #[derive(Clone, Debug, PartialEq, Default)]
-pub(crate) struct OffsetDeleteResponse<'a> {
-    pub(crate) error_code: i16,
-    pub(crate) throttle_time_ms: i32,
-    pub(crate) topics: Vec<OffsetDeleteResponseTopic<'a>>,
+pub struct OffsetDeleteResponse<'a> {
+    pub error_code: i16,
+    pub throttle_time_ms: i32,
+    pub topics: Vec<OffsetDeleteResponseTopic<'a>>,
 }
 
 impl<'a> Decode<'a> for OffsetDeleteResponse<'a> {
@@ -81,9 +81,9 @@ impl<'a> Decode<'a> for OffsetDeleteResponse<'a> {
 
 /// An element of [`OffsetDeleteResponse::topics`].
 #[derive(Clone, Debug, PartialEq, Default)]
-pub(crate) struct OffsetDeleteResponseTopic<'a> {
-    pub(crate) name: &'a str,
-    pub(crate) partitions: Vec<OffsetDeleteResponsePartition>,
+pub struct OffsetDeleteResponseTopic<'a> {
+    pub name: &'a str,
+    pub partitions: Vec<OffsetDeleteResponsePartition>,
 }
 
 impl<'a> Decode<'a> for OffsetDeleteResponseTopic<'a> {
@@ -96,9 +96,9 @@ impl<'a> Decode<'a> for OffsetDeleteResponseTopic<'a> {
 
 /// An element of [`OffsetDeleteResponseTopic::partitions`].
 #[derive(Clone, Debug, PartialEq, Default)]
-pub(crate) struct OffsetDeleteResponsePartition {
-    pub(crate) partition_index: i32,
-    pub(crate) error_code: i16,
+pub struct OffsetDeleteResponsePartition {
+    pub partition_index: i32,
+    pub error_code: i16,
 }
 
 impl<'a> Decode<'a> for OffsetDeleteResponsePartition {

@@ -19,15 +19,15 @@ impl Request for OffsetFetchRequest<'_> {
 
 /// The request, versions 1 to 10, flexible from 6.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct OffsetFetchRequest<'a> {
+pub struct OffsetFetchRequest<'a> {
     /// Versions 1 to 7.
-    pub(crate) group_id: &'a str,
+    pub group_id: &'a str,
     /// Versions 1 to 7, null in versions 2 to 7.
-    pub(crate) topics: Option<Vec<OffsetFetchRequestTopic<'a>>>,
+    pub topics: Option<Vec<OffsetFetchRequestTopic<'a>>>,
     /// Versions 8+.
-    pub(crate) groups: Vec<OffsetFetchRequestGroup<'a>>,
+    pub groups: Vec<OffsetFetchRequestGroup<'a>>,
     /// Versions 7+.
-    pub(crate) require_stable: bool,
+    pub require_stable: bool,
 }
 
 impl Default for OffsetFetchRequest<'_> {
@@ -67,9 +67,9 @@ impl Encode for OffsetFetchRequest<'_> {
 
 /// An element of [`OffsetFetchRequest::topics`].
 #[derive(Clone, Debug, PartialEq, Default)]
-pub(crate) struct OffsetFetchRequestTopic<'a> {
-    pub(crate) name: &'a str,
-    pub(crate) partition_indexes: Vec<i32>,
+pub struct OffsetFetchRequestTopic<'a> {
+    pub name: &'a str,
+    pub partition_indexes: Vec<i32>,
 }
 
 impl Encode for OffsetFetchRequestTopic<'_> {
@@ -83,13 +83,13 @@ impl Encode for OffsetFetchRequestTopic<'_> {
 
 /// An element of [`OffsetFetchRequest::groups`].
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct OffsetFetchRequestGroup<'a> {
-    pub(crate) group_id: &'a str,
+pub struct OffsetFetchRequestGroup<'a> {
+    pub group_id: &'a str,
     /// Versions 9+.
-    pub(crate) member_id: Option<&'a str>,
+    pub member_id: Option<&'a str>,
     /// Versions 9+.
-    pub(crate) member_epoch: i32,
-    pub(crate) topics: Option<Vec<OffsetFetchRequestTopics<'a>>>,
+    pub member_epoch: i32,
+    pub topics: Option<Vec<OffsetFetchRequestTopics<'a>>>,
 }
 
 impl Default for OffsetFetchRequestGroup<'_> {
@@ -113,12 +113,12 @@ impl Encode for OffsetFetchRequestGroup<'_> {
 
 /// An element of [`OffsetFetchRequestGroup::topics`].
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct OffsetFetchRequestTopics<'a> {
+pub struct OffsetFetchRequestTopics<'a> {
     /// Versions 8 to 9.
-    pub(crate) name: &'a str,
+    pub name: &'a str,
     /// Versions 10+.
-    pub(crate) topic_id: Uuid,
-    pub(crate) partition_indexes: Vec<i32>,
+    pub topic_id: Uuid,
+    pub partition_indexes: Vec<i32>,
 }
 
 impl Default for OffsetFetchRequestTopics<'_> {
@@ -143,15 +143,15 @@ impl Encode for OffsetFetchRequestTopics<'_> {
 
 /// The response, versions 1 to 10, flexible from 6.
 #[derive(Clone, Debug, PartialEq, Default)]
-pub(crate) struct OffsetFetchResponse<'a> {
+pub struct OffsetFetchResponse<'a> {
     /// Versions 3+.
-    pub(crate) throttle_time_ms: i32,
+    pub throttle_time_ms: i32,
     /// Versions 1 to 7.
-    pub(crate) topics: Vec<OffsetFetchResponseTopic<'a>>,
+    pub topics: Vec<OffsetFetchResponseTopic<'a>>,
     /// Versions 2 to 7.
-    pub(crate) error_code: i16,
+    pub error_code: i16,
     /// Versions 8+.
-    pub(crate) groups: Vec<OffsetFetchResponseGroup<'a>>,
+    pub groups: Vec<OffsetFetchResponseGroup<'a>>,
 }
 
 impl<'a> Decode<'a> for OffsetFetchResponse<'a> {
@@ -171,9 +171,9 @@ impl<'a> Decode<'a> for OffsetFetchResponse<'a> {
 
 /// An element of [`OffsetFetchResponse::topics`].
 #[derive(Clone, Debug, PartialEq, Default)]
-pub(crate) struct OffsetFetchResponseTopic<'a> {
-    pub(crate) name: &'a str,
-    pub(crate) partitions: Vec<OffsetFetchResponsePartition<'a>>,
+pub struct OffsetFetchResponseTopic<'a> {
+    pub name: &'a str,
+    pub partitions: Vec<OffsetFetchResponsePartition<'a>>,
 }
 
 impl<'a> Decode<'a> for OffsetFetchResponseTopic<'a> {
@@ -188,13 +188,13 @@ impl<'a> Decode<'a> for OffsetFetchResponseTopic<'a> {
 
 /// An element of [`OffsetFetchResponseTopic::partitions`].
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct OffsetFetchResponsePartition<'a> {
-    pub(crate) partition_index: i32,
-    pub(crate) committed_offset: i64,
+pub struct OffsetFetchResponsePartition<'a> {
+    pub partition_index: i32,
+    pub committed_offset: i64,
     /// Versions 5+.
-    pub(crate) committed_leader_epoch: i32,
-    pub(crate) metadata: Option<&'a str>,
-    pub(crate) error_code: i16,
+    pub committed_leader_epoch: i32,
+    pub metadata: Option<&'a str>,
+    pub error_code: i16,
 }
 
 impl Default for OffsetFetchResponsePartition<'_> {
@@ -231,10 +231,10 @@ impl<'a> Decode<'a> for OffsetFetchResponsePartition<'a> {
 
 /// An element of [`OffsetFetchResponse::groups`].
 #[derive(Clone, Debug, PartialEq, Default)]
-pub(crate) struct OffsetFetchResponseGroup<'a> {
-    pub(crate) group_id: &'a str,
-    pub(crate) topics: Vec<OffsetFetchResponseTopics<'a>>,
-    pub(crate) error_code: i16,
+pub struct OffsetFetchResponseGroup<'a> {
+    pub group_id: &'a str,
+    pub topics: Vec<OffsetFetchResponseTopics<'a>>,
+    pub error_code: i16,
 }
 
 impl<'a> Decode<'a> for OffsetFetchResponseGroup<'a> {
@@ -253,12 +253,12 @@ impl<'a> Decode<'a> for OffsetFetchResponseGroup<'a> {
 
 /// An element of [`OffsetFetchResponseGroup::topics`].
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct OffsetFetchResponseTopics<'a> {
+pub struct OffsetFetchResponseTopics<'a> {
     /// Versions 8 to 9.
-    pub(crate) name: &'a str,
+    pub name: &'a str,
     /// Versions 10+.
-    pub(crate) topic_id: Uuid,
-    pub(crate) partitions: Vec<OffsetFetchResponsePartitions<'a>>,
+    pub topic_id: Uuid,
+    pub partitions: Vec<OffsetFetchResponsePartitions<'a>>,
 }
 
 impl Default for OffsetFetchResponseTopics<'_> {
@@ -283,12 +283,12 @@ impl<'a> Decode<'a> for OffsetFetchResponseTopics<'a> {
 
 /// An element of [`OffsetFetchResponseTopics::partitions`].
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct OffsetFetchResponsePartitions<'a> {
-    pub(crate) partition_index: i32,
-    pub(crate) committed_offset: i64,
-    pub(crate) committed_leader_epoch: i32,
-    pub(crate) metadata: Option<&'a str>,
-    pub(crate) error_code: i16,
+pub struct OffsetFetchResponsePartitions<'a> {
+    pub partition_index: i32,
+    pub committed_offset: i64,
+    pub committed_leader_epoch: i32,
+    pub metadata: Option<&'a str>,
+    pub error_code: i16,
 }
 
 impl Default for OffsetFetchResponsePartitions<'_> {

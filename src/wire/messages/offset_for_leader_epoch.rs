@@ -18,10 +18,10 @@ impl Request for OffsetForLeaderEpochRequest<'_> {
 
 /// The request, versions 2 to 4, flexible from 4.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct OffsetForLeaderEpochRequest<'a> {
+pub struct OffsetForLeaderEpochRequest<'a> {
     /// Versions 3+.
-    pub(crate) replica_id: i32,
-    pub(crate) topics: Vec<OffsetForLeaderTopic<'a>>,
+    pub replica_id: i32,
+    pub topics: Vec<OffsetForLeaderTopic<'a>>,
 }
 
 impl Default for OffsetForLeaderEpochRequest<'_> {
@@ -43,9 +43,9 @@ impl Encode for OffsetForLeaderEpochRequest<'_> {
 
 /// An element of [`OffsetForLeaderEpochRequest::topics`].
 #[derive(Clone, Debug, PartialEq, Default)]
-pub(crate) struct OffsetForLeaderTopic<'a> {
-    pub(crate) topic: &'a str,
-    pub(crate) partitions: Vec<OffsetForLeaderPartition>,
+pub struct OffsetForLeaderTopic<'a> {
+    pub topic: &'a str,
+    pub partitions: Vec<OffsetForLeaderPartition>,
 }
 
 impl Encode for OffsetForLeaderTopic<'_> {
@@ -59,10 +59,10 @@ impl Encode for OffsetForLeaderTopic<'_> {
 
 /// An element of [`OffsetForLeaderTopic::partitions`].
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct OffsetForLeaderPartition {
-    pub(crate) partition: i32,
-    pub(crate) current_leader_epoch: i32,
-    pub(crate) leader_epoch: i32,
+pub struct OffsetForLeaderPartition {
+    pub partition: i32,
+    pub current_leader_epoch: i32,
+    pub leader_epoch: i32,
 }
 
 impl Default for OffsetForLeaderPartition {
@@ -83,9 +83,9 @@ impl Encode for OffsetForLeaderPartition {
 
 /// The response, versions 2 to 4, flexible from 4.
 #[derive(Clone, Debug, PartialEq, Default)]
-pub(crate) struct OffsetForLeaderEpochResponse<'a> {
-    pub(crate) throttle_time_ms: i32,
-    pub(crate) topics: Vec<OffsetForLeaderTopicResult<'a>>,
+pub struct OffsetForLeaderEpochResponse<'a> {
+    pub throttle_time_ms: i32,
+    pub topics: Vec<OffsetForLeaderTopicResult<'a>>,
 }
 
 impl<'a> Decode<'a> for OffsetForLeaderEpochResponse<'a> {
@@ -101,9 +101,9 @@ impl<'a> Decode<'a> for OffsetForLeaderEpochResponse<'a> {
 
 /// An element of [`OffsetForLeaderEpochResponse::topics`].
 #[derive(Clone, Debug, PartialEq, Default)]
-pub(crate) struct OffsetForLeaderTopicResult<'a> {
-    pub(crate) topic: &'a str,
-    pub(crate) partitions: Vec<EpochEndOffset>,
+pub struct OffsetForLeaderTopicResult<'a> {
+    pub topic: &'a str,
+    pub partitions: Vec<EpochEndOffset>,
 }
 
 impl<'a> Decode<'a> for OffsetForLeaderTopicResult<'a> {
@@ -118,11 +118,11 @@ impl<'a> Decode<'a> for OffsetForLeaderTopicResult<'a> {
 
 /// An element of [`OffsetForLeaderTopicResult::partitions`].
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct EpochEndOffset {
-    pub(crate) error_code: i16,
-    pub(crate) partition: i32,
-    pub(crate) leader_epoch: i32,
-    pub(crate) end_offset: i64,
+pub struct EpochEndOffset {
+    pub error_code: i16,
+    pub partition: i32,
+    pub leader_epoch: i32,
+    pub end_offset: i64,
 }
 
 impl Default for EpochEndOffset {

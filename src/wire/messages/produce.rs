@@ -21,11 +21,11 @@ impl Request for ProduceRequest<'_> {
 
 /// The request, versions 3 to 13, flexible from 9.
 #[derive(Clone, Debug, PartialEq, Default)]
-pub(crate) struct ProduceRequest<'a> {
-    pub(crate) transactional_id: Option<&'a str>,
-    pub(crate) acks: i16,
-    pub(crate) timeout_ms: i32,
-    pub(crate) topic_data: Vec<TopicProduceData<'a>>,
+pub struct ProduceRequest<'a> {
+    pub transactional_id: Option<&'a str>,
+    pub acks: i16,
+    pub timeout_ms: i32,
+    pub topic_data: Vec<TopicProduceData<'a>>,
 }
 
 impl Encode for ProduceRequest<'_> {
@@ -41,12 +41,12 @@ impl Encode for ProduceRequest<'_> {
 
 /// An element of [`ProduceRequest::topic_data`].
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct TopicProduceData<'a> {
+pub struct TopicProduceData<'a> {
     /// Versions 3 to 12.
-    pub(crate) name: &'a str,
+    pub name: &'a str,
     /// Versions 13+.
-    pub(crate) topic_id: Uuid,
-    pub(crate) partition_data: Vec<PartitionProduceData<'a>>,
+    pub topic_id: Uuid,
+    pub partition_data: Vec<PartitionProduceData<'a>>,
 }
 
 impl Default for TopicProduceData<'_> {
@@ -71,9 +71,9 @@ impl Encode for TopicProduceData<'_> {
 
 /// An element of [`TopicProduceData::partition_data`].
 #[derive(Clone, Debug, PartialEq, Default)]
-pub(crate) struct PartitionProduceData<'a> {
-    pub(crate) index: i32,
-    pub(crate) records: Option<&'a [Bytes]>,
+pub struct PartitionProduceData<'a> {
+    pub index: i32,
+    pub records: Option<&'a [Bytes]>,
 }
 
 impl Encode for PartitionProduceData<'_> {
@@ -87,11 +87,11 @@ impl Encode for PartitionProduceData<'_> {
 
 /// The response, versions 3 to 13, flexible from 9.
 #[derive(Clone, Debug, PartialEq, Default)]
-pub(crate) struct ProduceResponse<'a> {
-    pub(crate) responses: Vec<TopicProduceResponse<'a>>,
-    pub(crate) throttle_time_ms: i32,
+pub struct ProduceResponse<'a> {
+    pub responses: Vec<TopicProduceResponse<'a>>,
+    pub throttle_time_ms: i32,
     /// Versions 10+, tag 0.
-    pub(crate) node_endpoints: Vec<NodeEndpoint<'a>>,
+    pub node_endpoints: Vec<NodeEndpoint<'a>>,
 }
 
 impl<'a> Decode<'a> for ProduceResponse<'a> {
@@ -116,12 +116,12 @@ impl<'a> Decode<'a> for ProduceResponse<'a> {
 
 /// An element of [`ProduceResponse::responses`].
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct TopicProduceResponse<'a> {
+pub struct TopicProduceResponse<'a> {
     /// Versions 3 to 12.
-    pub(crate) name: &'a str,
+    pub name: &'a str,
     /// Versions 13+.
-    pub(crate) topic_id: Uuid,
-    pub(crate) partition_responses: Vec<PartitionProduceResponse<'a>>,
+    pub topic_id: Uuid,
+    pub partition_responses: Vec<PartitionProduceResponse<'a>>,
 }
 
 impl Default for TopicProduceResponse<'_> {
@@ -146,19 +146,19 @@ impl<'a> Decode<'a> for TopicProduceResponse<'a> {
 
 /// An element of [`TopicProduceResponse::partition_responses`].
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct PartitionProduceResponse<'a> {
-    pub(crate) index: i32,
-    pub(crate) error_code: i16,
-    pub(crate) base_offset: i64,
-    pub(crate) log_append_time_ms: i64,
+pub struct PartitionProduceResponse<'a> {
+    pub index: i32,
+    pub error_code: i16,
+    pub base_offset: i64,
+    pub log_append_time_ms: i64,
     /// Versions 5+.
-    pub(crate) log_start_offset: i64,
+    pub log_start_offset: i64,
     /// Versions 8+.
-    pub(crate) record_errors: Vec<BatchIndexAndErrorMessage<'a>>,
+    pub record_errors: Vec<BatchIndexAndErrorMessage<'a>>,
     /// Versions 8+.
-    pub(crate) error_message: Option<&'a str>,
+    pub error_message: Option<&'a str>,
     /// Versions 10+, tag 0.
-    pub(crate) current_leader: LeaderIdAndEpoch,
+    pub current_leader: LeaderIdAndEpoch,
 }
 
 impl Default for PartitionProduceResponse<'_> {
@@ -203,9 +203,9 @@ impl<'a> Decode<'a> for PartitionProduceResponse<'a> {
 
 /// An element of [`PartitionProduceResponse::record_errors`].
 #[derive(Clone, Debug, PartialEq, Default)]
-pub(crate) struct BatchIndexAndErrorMessage<'a> {
-    pub(crate) batch_index: i32,
-    pub(crate) batch_index_error_message: Option<&'a str>,
+pub struct BatchIndexAndErrorMessage<'a> {
+    pub batch_index: i32,
+    pub batch_index_error_message: Option<&'a str>,
 }
 
 impl<'a> Decode<'a> for BatchIndexAndErrorMessage<'a> {
@@ -223,9 +223,9 @@ impl<'a> Decode<'a> for BatchIndexAndErrorMessage<'a> {
 
 /// The type of [`PartitionProduceResponse::current_leader`].
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct LeaderIdAndEpoch {
-    pub(crate) leader_id: i32,
-    pub(crate) leader_epoch: i32,
+pub struct LeaderIdAndEpoch {
+    pub leader_id: i32,
+    pub leader_epoch: i32,
 }
 
 impl Default for LeaderIdAndEpoch {
@@ -247,11 +247,11 @@ impl<'a> Decode<'a> for LeaderIdAndEpoch {
 
 /// An element of [`ProduceResponse::node_endpoints`].
 #[derive(Clone, Debug, PartialEq, Default)]
-pub(crate) struct NodeEndpoint<'a> {
-    pub(crate) node_id: i32,
-    pub(crate) host: &'a str,
-    pub(crate) port: i32,
-    pub(crate) rack: Option<&'a str>,
+pub struct NodeEndpoint<'a> {
+    pub node_id: i32,
+    pub host: &'a str,
+    pub port: i32,
+    pub rack: Option<&'a str>,
 }
 
 impl<'a> Decode<'a> for NodeEndpoint<'a> {

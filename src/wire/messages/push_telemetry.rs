@@ -19,12 +19,12 @@ impl Request for PushTelemetryRequest<'_> {
 
 /// The request, version 0, flexible.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct PushTelemetryRequest<'a> {
-    pub(crate) client_instance_id: Uuid,
-    pub(crate) subscription_id: i32,
-    pub(crate) terminating: bool,
-    pub(crate) compression_type: i8,
-    pub(crate) metrics: &'a [u8],
+pub struct PushTelemetryRequest<'a> {
+    pub client_instance_id: Uuid,
+    pub subscription_id: i32,
+    pub terminating: bool,
+    pub compression_type: i8,
+    pub metrics: &'a [u8],
 }
 
 impl Default for PushTelemetryRequest<'_> {
@@ -53,9 +53,9 @@ impl Encode for PushTelemetryRequest<'_> {
 
 /// The response, version 0, flexible.
 #[derive(Clone, Debug, PartialEq, Default)]
-pub(crate) struct PushTelemetryResponse {
-    pub(crate) throttle_time_ms: i32,
-    pub(crate) error_code: i16,
+pub struct PushTelemetryResponse {
+    pub throttle_time_ms: i32,
+    pub error_code: i16,
 }
 
 impl<'a> Decode<'a> for PushTelemetryResponse {

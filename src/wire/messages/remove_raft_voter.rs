@@ -19,10 +19,10 @@ impl Request for RemoveRaftVoterRequest<'_> {
 
 /// The request, version 0, flexible.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct RemoveRaftVoterRequest<'a> {
-    pub(crate) cluster_id: Option<&'a str>,
-    pub(crate) voter_id: i32,
-    pub(crate) voter_directory_id: Uuid,
+pub struct RemoveRaftVoterRequest<'a> {
+    pub cluster_id: Option<&'a str>,
+    pub voter_id: i32,
+    pub voter_directory_id: Uuid,
 }
 
 impl Default for RemoveRaftVoterRequest<'_> {
@@ -43,10 +43,10 @@ impl Encode for RemoveRaftVoterRequest<'_> {
 
 /// The response, version 0, flexible.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct RemoveRaftVoterResponse<'a> {
-    pub(crate) throttle_time_ms: i32,
-    pub(crate) error_code: i16,
-    pub(crate) error_message: Option<&'a str>,
+pub struct RemoveRaftVoterResponse<'a> {
+    pub throttle_time_ms: i32,
+    pub error_code: i16,
+    pub error_message: Option<&'a str>,
 }
 
 impl Default for RemoveRaftVoterResponse<'_> {

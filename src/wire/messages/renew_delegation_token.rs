@@ -18,9 +18,9 @@ impl Request for RenewDelegationTokenRequest<'_> {
 
 /// The request, versions 1 to 2, flexible from 2.
 #[derive(Clone, Debug, PartialEq, Default)]
-pub(crate) struct RenewDelegationTokenRequest<'a> {
-    pub(crate) hmac: &'a [u8],
-    pub(crate) renew_period_ms: i64,
+pub struct RenewDelegationTokenRequest<'a> {
+    pub hmac: &'a [u8],
+    pub renew_period_ms: i64,
 }
 
 impl Encode for RenewDelegationTokenRequest<'_> {
@@ -34,10 +34,10 @@ impl Encode for RenewDelegationTokenRequest<'_> {
 
 /// The response, versions 1 to 2, flexible from 2.
 #[derive(Clone, Debug, PartialEq, Default)]
-pub(crate) struct RenewDelegationTokenResponse {
-    pub(crate) error_code: i16,
-    pub(crate) expiry_timestamp_ms: i64,
-    pub(crate) throttle_time_ms: i32,
+pub struct RenewDelegationTokenResponse {
+    pub error_code: i16,
+    pub expiry_timestamp_ms: i64,
+    pub throttle_time_ms: i32,
 }
 
 impl<'a> Decode<'a> for RenewDelegationTokenResponse {

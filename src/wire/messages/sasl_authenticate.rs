@@ -18,8 +18,8 @@ impl Request for SaslAuthenticateRequest<'_> {
 
 /// The request, versions 0 to 2, flexible from 2.
 #[derive(Clone, Debug, PartialEq, Default)]
-pub(crate) struct SaslAuthenticateRequest<'a> {
-    pub(crate) auth_bytes: &'a [u8],
+pub struct SaslAuthenticateRequest<'a> {
+    pub auth_bytes: &'a [u8],
 }
 
 impl Encode for SaslAuthenticateRequest<'_> {
@@ -32,12 +32,12 @@ impl Encode for SaslAuthenticateRequest<'_> {
 
 /// The response, versions 0 to 2, flexible from 2.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct SaslAuthenticateResponse<'a> {
-    pub(crate) error_code: i16,
-    pub(crate) error_message: Option<&'a str>,
-    pub(crate) auth_bytes: &'a [u8],
+pub struct SaslAuthenticateResponse<'a> {
+    pub error_code: i16,
+    pub error_message: Option<&'a str>,
+    pub auth_bytes: &'a [u8],
     /// Versions 1+.
-    pub(crate) session_lifetime_ms: i64,
+    pub session_lifetime_ms: i64,
 }
 
 impl Default for SaslAuthenticateResponse<'_> {

@@ -18,8 +18,8 @@ impl Request for SaslHandshakeRequest<'_> {
 
 /// The request, versions 0 to 1, none flexible.
 #[derive(Clone, Debug, PartialEq, Default)]
-pub(crate) struct SaslHandshakeRequest<'a> {
-    pub(crate) mechanism: &'a str,
+pub struct SaslHandshakeRequest<'a> {
+    pub mechanism: &'a str,
 }
 
 impl Encode for SaslHandshakeRequest<'_> {
@@ -31,9 +31,9 @@ impl Encode for SaslHandshakeRequest<'_> {
 
 /// The response, versions 0 to 1, none flexible.
 #[derive(Clone, Debug, PartialEq, Default)]
-pub(crate) struct SaslHandshakeResponse<'a> {
-    pub(crate) error_code: i16,
-    pub(crate) mechanisms: Vec<&'a str>,
+pub struct SaslHandshakeResponse<'a> {
+    pub error_code: i16,
+    pub mechanisms: Vec<&'a str>,
 }
 
 impl<'a> Decode<'a> for SaslHandshakeResponse<'a> {

@@ -19,13 +19,13 @@ impl Request for ShareAcknowledgeRequest<'_> {
 
 /// The request, versions 1 to 2, flexible.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct ShareAcknowledgeRequest<'a> {
-    pub(crate) group_id: Option<&'a str>,
-    pub(crate) member_id: Option<&'a str>,
-    pub(crate) share_session_epoch: i32,
+pub struct ShareAcknowledgeRequest<'a> {
+    pub group_id: Option<&'a str>,
+    pub member_id: Option<&'a str>,
+    pub share_session_epoch: i32,
     /// Versions 2+.
-    pub(crate) is_renew_ack: bool,
-    pub(crate) topics: Vec<AcknowledgeTopic>,
+    pub is_renew_ack: bool,
+    pub topics: Vec<AcknowledgeTopic>,
 }
 
 impl Default for ShareAcknowledgeRequest<'_> {
@@ -58,9 +58,9 @@ impl Encode for ShareAcknowledgeRequest<'_> {
 
 /// An element of [`ShareAcknowledgeRequest::topics`].
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct AcknowledgeTopic {
-    pub(crate) topic_id: Uuid,
-    pub(crate) partitions: Vec<AcknowledgePartition>,
+pub struct AcknowledgeTopic {
+    pub topic_id: Uuid,
+    pub partitions: Vec<AcknowledgePartition>,
 }
 
 impl Default for AcknowledgeTopic {
@@ -80,9 +80,9 @@ impl Encode for AcknowledgeTopic {
 
 /// An element of [`AcknowledgeTopic::partitions`].
 #[derive(Clone, Debug, PartialEq, Default)]
-pub(crate) struct AcknowledgePartition {
-    pub(crate) partition_index: i32,
-    pub(crate) acknowledgement_batches: Vec<AcknowledgementBatch>,
+pub struct AcknowledgePartition {
+    pub partition_index: i32,
+    pub acknowledgement_batches: Vec<AcknowledgementBatch>,
 }
 
 impl Encode for AcknowledgePartition {
@@ -96,10 +96,10 @@ impl Encode for AcknowledgePartition {
 
 /// An element of [`AcknowledgePartition::acknowledgement_batches`].
 #[derive(Clone, Debug, PartialEq, Default)]
-pub(crate) struct AcknowledgementBatch {
-    pub(crate) first_offset: i64,
-    pub(crate) last_offset: i64,
-    pub(crate) acknowledge_types: Vec<i8>,
+pub struct AcknowledgementBatch {
+    pub first_offset: i64,
+    pub last_offset: i64,
+    pub acknowledge_types: Vec<i8>,
 }
 
 impl Encode for AcknowledgementBatch {
@@ -114,14 +114,14 @@ impl Encode for AcknowledgementBatch {
 
 /// The response, versions 1 to 2, flexible.
 #[derive(Clone, Debug, PartialEq, Default)]
-pub(crate) struct ShareAcknowledgeResponse<'a> {
-    pub(crate) throttle_time_ms: i32,
-    pub(crate) error_code: i16,
-    pub(crate) error_message: Option<&'a str>,
+pub struct ShareAcknowledgeResponse<'a> {
+    pub throttle_time_ms: i32,
+    pub error_code: i16,
+    pub error_message: Option<&'a str>,
     /// Versions 2+.
-    pub(crate) acquisition_lock_timeout_ms: i32,
-    pub(crate) responses: Vec<ShareAcknowledgeTopicResponse<'a>>,
-    pub(crate) node_endpoints: Vec<NodeEndpoint<'a>>,
+    pub acquisition_lock_timeout_ms: i32,
+    pub responses: Vec<ShareAcknowledgeTopicResponse<'a>>,
+    pub node_endpoints: Vec<NodeEndpoint<'a>>,
 }
 
 impl<'a> Decode<'a> for ShareAcknowledgeResponse<'a> {
@@ -147,9 +147,9 @@ impl<'a> Decode<'a> for ShareAcknowledgeResponse<'a> {
 
 /// An element of [`ShareAcknowledgeResponse::responses`].
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct ShareAcknowledgeTopicResponse<'a> {
-    pub(crate) topic_id: Uuid,
-    pub(crate) partitions: Vec<PartitionData<'a>>,
+pub struct ShareAcknowledgeTopicResponse<'a> {
+    pub topic_id: Uuid,
+    pub partitions: Vec<PartitionData<'a>>,
 }
 
 impl Default for ShareAcknowledgeTopicResponse<'_> {
@@ -170,11 +170,11 @@ impl<'a> Decode<'a> for ShareAcknowledgeTopicResponse<'a> {
 
 /// An element of [`ShareAcknowledgeTopicResponse::partitions`].
 #[derive(Clone, Debug, PartialEq, Default)]
-pub(crate) struct PartitionData<'a> {
-    pub(crate) partition_index: i32,
-    pub(crate) error_code: i16,
-    pub(crate) error_message: Option<&'a str>,
-    pub(crate) current_leader: LeaderIdAndEpoch,
+pub struct PartitionData<'a> {
+    pub partition_index: i32,
+    pub error_code: i16,
+    pub error_message: Option<&'a str>,
+    pub current_leader: LeaderIdAndEpoch,
 }
 
 impl<'a> Decode<'a> for PartitionData<'a> {
@@ -194,9 +194,9 @@ impl<'a> Decode<'a> for PartitionData<'a> {
 
 /// The type of [`PartitionData::current_leader`].
 #[derive(Clone, Debug, PartialEq, Default)]
-pub(crate) struct LeaderIdAndEpoch {
-    pub(crate) leader_id: i32,
-    pub(crate) leader_epoch: i32,
+pub struct LeaderIdAndEpoch {
+    pub leader_id: i32,
+    pub leader_epoch: i32,
 }
 
 impl<'a> Decode<'a> for LeaderIdAndEpoch {
@@ -212,11 +212,11 @@ impl<'a> Decode<'a> for LeaderIdAndEpoch {
 
 /// An element of [`ShareAcknowledgeResponse::node_endpoints`].
 #[derive(Clone, Debug, PartialEq, Default)]
-pub(crate) struct NodeEndpoint<'a> {
-    pub(crate) node_id: i32,
-    pub(crate) host: &'a str,
-    pub(crate) port: i32,
-    pub(crate) rack: Option<&'a str>,
+pub struct NodeEndpoint<'a> {
+    pub node_id: i32,
+    pub host: &'a str,
+    pub port: i32,
+    pub rack: Option<&'a str>,
 }
 
 impl<'a> Decode<'a> for NodeEndpoint<'a> {

@@ -19,21 +19,21 @@ impl Request for ShareFetchRequest<'_> {
 
 /// The request, versions 1 to 2, flexible.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct ShareFetchRequest<'a> {
-    pub(crate) group_id: Option<&'a str>,
-    pub(crate) member_id: Option<&'a str>,
-    pub(crate) share_session_epoch: i32,
-    pub(crate) max_wait_ms: i32,
-    pub(crate) min_bytes: i32,
-    pub(crate) max_bytes: i32,
-    pub(crate) max_records: i32,
-    pub(crate) batch_size: i32,
+pub struct ShareFetchRequest<'a> {
+    pub group_id: Option<&'a str>,
+    pub member_id: Option<&'a str>,
+    pub share_session_epoch: i32,
+    pub max_wait_ms: i32,
+    pub min_bytes: i32,
+    pub max_bytes: i32,
+    pub max_records: i32,
+    pub batch_size: i32,
     /// Versions 2+.
-    pub(crate) share_acquire_mode: i8,
+    pub share_acquire_mode: i8,
     /// Versions 2+.
-    pub(crate) is_renew_ack: bool,
-    pub(crate) topics: Vec<FetchTopic>,
-    pub(crate) forgotten_topics_data: Vec<ForgottenTopic>,
+    pub is_renew_ack: bool,
+    pub topics: Vec<FetchTopic>,
+    pub forgotten_topics_data: Vec<ForgottenTopic>,
 }
 
 impl Default for ShareFetchRequest<'_> {
@@ -80,9 +80,9 @@ impl Encode for ShareFetchRequest<'_> {
 
 /// An element of [`ShareFetchRequest::topics`].
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct FetchTopic {
-    pub(crate) topic_id: Uuid,
-    pub(crate) partitions: Vec<FetchPartition>,
+pub struct FetchTopic {
+    pub topic_id: Uuid,
+    pub partitions: Vec<FetchPartition>,
 }
 
 impl Default for FetchTopic {
@@ -102,9 +102,9 @@ impl Encode for FetchTopic {
 
 /// An element of [`FetchTopic::partitions`].
 #[derive(Clone, Debug, PartialEq, Default)]
-pub(crate) struct FetchPartition {
-    pub(crate) partition_index: i32,
-    pub(crate) acknowledgement_batches: Vec<AcknowledgementBatch>,
+pub struct FetchPartition {
+    pub partition_index: i32,
+    pub acknowledgement_batches: Vec<AcknowledgementBatch>,
 }
 
 impl Encode for FetchPartition {
@@ -118,10 +118,10 @@ impl Encode for FetchPartition {
 
 /// An element of [`FetchPartition::acknowledgement_batches`].
 #[derive(Clone, Debug, PartialEq, Default)]
-pub(crate) struct AcknowledgementBatch {
-    pub(crate) first_offset: i64,
-    pub(crate) last_offset: i64,
-    pub(crate) acknowledge_types: Vec<i8>,
+pub struct AcknowledgementBatch {
+    pub first_offset: i64,
+    pub last_offset: i64,
+    pub acknowledge_types: Vec<i8>,
 }
 
 impl Encode for AcknowledgementBatch {
@@ -136,9 +136,9 @@ impl Encode for AcknowledgementBatch {
 
 /// An element of [`ShareFetchRequest::forgotten_topics_data`].
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct ForgottenTopic {
-    pub(crate) topic_id: Uuid,
-    pub(crate) partitions: Vec<i32>,
+pub struct ForgottenTopic {
+    pub topic_id: Uuid,
+    pub partitions: Vec<i32>,
 }
 
 impl Default for ForgottenTopic {
@@ -158,13 +158,13 @@ impl Encode for ForgottenTopic {
 
 /// The response, versions 1 to 2, flexible.
 #[derive(Clone, Debug, PartialEq, Default)]
-pub(crate) struct ShareFetchResponse<'a> {
-    pub(crate) throttle_time_ms: i32,
-    pub(crate) error_code: i16,
-    pub(crate) error_message: Option<&'a str>,
-    pub(crate) acquisition_lock_timeout_ms: i32,
-    pub(crate) responses: Vec<ShareFetchableTopicResponse<'a>>,
-    pub(crate) node_endpoints: Vec<NodeEndpoint<'a>>,
+pub struct ShareFetchResponse<'a> {
+    pub throttle_time_ms: i32,
+    pub error_code: i16,
+    pub error_message: Option<&'a str>,
+    pub acquisition_lock_timeout_ms: i32,
+    pub responses: Vec<ShareFetchableTopicResponse<'a>>,
+    pub node_endpoints: Vec<NodeEndpoint<'a>>,
 }
 
 impl<'a> Decode<'a> for ShareFetchResponse<'a> {
@@ -186,9 +186,9 @@ impl<'a> Decode<'a> for ShareFetchResponse<'a> {
 
 /// An element of [`ShareFetchResponse::responses`].
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct ShareFetchableTopicResponse<'a> {
-    pub(crate) topic_id: Uuid,
-    pub(crate) partitions: Vec<PartitionData<'a>>,
+pub struct ShareFetchableTopicResponse<'a> {
+    pub topic_id: Uuid,
+    pub partitions: Vec<PartitionData<'a>>,
 }
 
 impl Default for ShareFetchableTopicResponse<'_> {
@@ -209,15 +209,15 @@ impl<'a> Decode<'a> for ShareFetchableTopicResponse<'a> {
 
 /// An element of [`ShareFetchableTopicResponse::partitions`].
 #[derive(Clone, Debug, PartialEq, Default)]
-pub(crate) struct PartitionData<'a> {
-    pub(crate) partition_index: i32,
-    pub(crate) error_code: i16,
-    pub(crate) error_message: Option<&'a str>,
-    pub(crate) acknowledge_error_code: i16,
-    pub(crate) acknowledge_error_message: Option<&'a str>,
-    pub(crate) current_leader: LeaderIdAndEpoch,
-    pub(crate) records: &'a [u8],
-    pub(crate) acquired_records: Vec<AcquiredRecords>,
+pub struct PartitionData<'a> {
+    pub partition_index: i32,
+    pub error_code: i16,
+    pub error_message: Option<&'a str>,
+    pub acknowledge_error_code: i16,
+    pub acknowledge_error_message: Option<&'a str>,
+    pub current_leader: LeaderIdAndEpoch,
+    pub records: &'a [u8],
+    pub acquired_records: Vec<AcquiredRecords>,
 }
 
 impl<'a> Decode<'a> for PartitionData<'a> {
@@ -241,9 +241,9 @@ impl<'a> Decode<'a> for PartitionData<'a> {
 
 /// The type of [`PartitionData::current_leader`].
 #[derive(Clone, Debug, PartialEq, Default)]
-pub(crate) struct LeaderIdAndEpoch {
-    pub(crate) leader_id: i32,
-    pub(crate) leader_epoch: i32,
+pub struct LeaderIdAndEpoch {
+    pub leader_id: i32,
+    pub leader_epoch: i32,
 }
 
 impl<'a> Decode<'a> for LeaderIdAndEpoch {
@@ -259,10 +259,10 @@ impl<'a> Decode<'a> for LeaderIdAndEpoch {
 
 /// An element of [`PartitionData::acquired_records`].
 #[derive(Clone, Debug, PartialEq, Default)]
-pub(crate) struct AcquiredRecords {
-    pub(crate) first_offset: i64,
-    pub(crate) last_offset: i64,
-    pub(crate) delivery_count: i16,
+pub struct AcquiredRecords {
+    pub first_offset: i64,
+    pub last_offset: i64,
+    pub delivery_count: i16,
 }
 
 impl<'a> Decode<'a> for AcquiredRecords {
@@ -281,11 +281,11 @@ impl<'a> Decode<'a> for AcquiredRecords {
 
 /// An element of [`ShareFetchResponse::node_endpoints`].
 #[derive(Clone, Debug, PartialEq, Default)]
-pub(crate) struct NodeEndpoint<'a> {
-    pub(crate) node_id: i32,
-    pub(crate) host: &'a str,
-    pub(crate) port: i32,
-    pub(crate) rack: Option<&'a str>,
+pub struct NodeEndpoint<'a> {
+    pub node_id: i32,
+    pub host: &'a str,
+    pub port: i32,
+    pub rack: Option<&'a str>,
 }
 
 impl<'a> Decode<'a> for NodeEndpoint<'a> {

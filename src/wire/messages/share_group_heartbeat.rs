@@ -19,12 +19,12 @@ impl Request for ShareGroupHeartbeatRequest<'_> {
 
 /// The request, version 1, flexible.
 #[derive(Clone, Debug, PartialEq, Default)]
-pub(crate) struct ShareGroupHeartbeatRequest<'a> {
-    pub(crate) group_id: &'a str,
-    pub(crate) member_id: &'a str,
-    pub(crate) member_epoch: i32,
-    pub(crate) rack_id: Option<&'a str>,
-    pub(crate) subscribed_topic_names: Option<Vec<&'a str>>,
+pub struct ShareGroupHeartbeatRequest<'a> {
+    pub group_id: &'a str,
+    pub member_id: &'a str,
+    pub member_epoch: i32,
+    pub rack_id: Option<&'a str>,
+    pub subscribed_topic_names: Option<Vec<&'a str>>,
 }
 
 impl Encode for ShareGroupHeartbeatRequest<'_> {
@@ -41,14 +41,14 @@ impl Encode for ShareGroupHeartbeatRequest<'_> {
 
 /// The response, version 1, flexible.
 #[derive(Clone, Debug, PartialEq, Default)]
-pub(crate) struct ShareGroupHeartbeatResponse<'a> {
-    pub(crate) throttle_time_ms: i32,
-    pub(crate) error_code: i16,
-    pub(crate) error_message: Option<&'a str>,
-    pub(crate) member_id: Option<&'a str>,
-    pub(crate) member_epoch: i32,
-    pub(crate) heartbeat_interval_ms: i32,
-    pub(crate) assignment: Option<Assignment>,
+pub struct ShareGroupHeartbeatResponse<'a> {
+    pub throttle_time_ms: i32,
+    pub error_code: i16,
+    pub error_message: Option<&'a str>,
+    pub member_id: Option<&'a str>,
+    pub member_epoch: i32,
+    pub heartbeat_interval_ms: i32,
+    pub assignment: Option<Assignment>,
 }
 
 impl<'a> Decode<'a> for ShareGroupHeartbeatResponse<'a> {
@@ -71,8 +71,8 @@ impl<'a> Decode<'a> for ShareGroupHeartbeatResponse<'a> {
 
 /// The type of [`ShareGroupHeartbeatResponse::assignment`].
 #[derive(Clone, Debug, PartialEq, Default)]
-pub(crate) struct Assignment {
-    pub(crate) topic_partitions: Vec<TopicPartitions>,
+pub struct Assignment {
+    pub topic_partitions: Vec<TopicPartitions>,
 }
 
 impl<'a> Decode<'a> for Assignment {
@@ -87,9 +87,9 @@ impl<'a> Decode<'a> for Assignment {
 
 /// An element of [`Assignment::topic_partitions`].
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct TopicPartitions {
-    pub(crate) topic_id: Uuid,
-    pub(crate) partitions: Vec<i32>,
+pub struct TopicPartitions {
+    pub topic_id: Uuid,
+    pub partitions: Vec<i32>,
 }
 
 impl Default for TopicPartitions {

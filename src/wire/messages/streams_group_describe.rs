@@ -18,11 +18,11 @@ impl Request for StreamsGroupDescribeRequest<'_> {
 
 /// The request, versions 0 to 1, flexible.
 #[derive(Clone, Debug, PartialEq, Default)]
-pub(crate) struct StreamsGroupDescribeRequest<'a> {
-    pub(crate) group_ids: Vec<&'a str>,
-    pub(crate) include_authorized_operations: bool,
+pub struct StreamsGroupDescribeRequest<'a> {
+    pub group_ids: Vec<&'a str>,
+    pub include_authorized_operations: bool,
     /// Versions 1+.
-    pub(crate) include_topology_description: bool,
+    pub include_topology_description: bool,
 }
 
 impl Encode for StreamsGroupDescribeRequest<'_> {
@@ -41,9 +41,9 @@ impl Encode for StreamsGroupDescribeRequest<'_> {
 
 /// The response, versions 0 to 1, flexible.
 #[derive(Clone, Debug, PartialEq, Default)]
-pub(crate) struct StreamsGroupDescribeResponse<'a> {
-    pub(crate) throttle_time_ms: i32,
-    pub(crate) groups: Vec<DescribedGroup<'a>>,
+pub struct StreamsGroupDescribeResponse<'a> {
+    pub throttle_time_ms: i32,
+    pub groups: Vec<DescribedGroup<'a>>,
 }
 
 impl<'a> Decode<'a> for StreamsGroupDescribeResponse<'a> {
@@ -59,22 +59,22 @@ impl<'a> Decode<'a> for StreamsGroupDescribeResponse<'a> {
 
 /// An element of [`StreamsGroupDescribeResponse::groups`].
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct DescribedGroup<'a> {
-    pub(crate) error_code: i16,
-    pub(crate) error_message: Option<&'a str>,
-    pub(crate) group_id: &'a str,
-    pub(crate) group_state: &'a str,
-    pub(crate) group_epoch: i32,
-    pub(crate) assignment_epoch: i32,
-    pub(crate) topology: Option<Topology<'a>>,
-    pub(crate) members: Vec<Member<'a>>,
-    pub(crate) authorized_operations: i32,
+pub struct DescribedGroup<'a> {
+    pub error_code: i16,
+    pub error_message: Option<&'a str>,
+    pub group_id: &'a str,
+    pub group_state: &'a str,
+    pub group_epoch: i32,
+    pub assignment_epoch: i32,
+    pub topology: Option<Topology<'a>>,
+    pub members: Vec<Member<'a>>,
+    pub authorized_operations: i32,
     /// Versions 1+.
-    pub(crate) topology_description: Option<TopologyDescription<'a>>,
+    pub topology_description: Option<TopologyDescription<'a>>,
     /// Versions 1+.
-    pub(crate) topology_description_status: i8,
+    pub topology_description_status: i8,
     /// Versions 1+.
-    pub(crate) assignor_name: Option<&'a str>,
+    pub assignor_name: Option<&'a str>,
 }
 
 impl Default for DescribedGroup<'_> {
@@ -129,9 +129,9 @@ impl<'a> Decode<'a> for DescribedGroup<'a> {
 
 /// The type of [`DescribedGroup::topology`].
 #[derive(Clone, Debug, PartialEq, Default)]
-pub(crate) struct Topology<'a> {
-    pub(crate) epoch: i32,
-    pub(crate) subtopologies: Option<Vec<Subtopology<'a>>>,
+pub struct Topology<'a> {
+    pub epoch: i32,
+    pub subtopologies: Option<Vec<Subtopology<'a>>>,
 }
 
 impl<'a> Decode<'a> for Topology<'a> {
@@ -149,12 +149,12 @@ impl<'a> Decode<'a> for Topology<'a> {
 
 /// An element of [`Topology::subtopologies`].
 #[derive(Clone, Debug, PartialEq, Default)]
-pub(crate) struct Subtopology<'a> {
-    pub(crate) subtopology_id: &'a str,
-    pub(crate) source_topics: Vec<&'a str>,
-    pub(crate) repartition_sink_topics: Vec<&'a str>,
-    pub(crate) state_changelog_topics: Vec<TopicInfo<'a>>,
-    pub(crate) repartition_source_topics: Vec<TopicInfo<'a>>,
+pub struct Subtopology<'a> {
+    pub subtopology_id: &'a str,
+    pub source_topics: Vec<&'a str>,
+    pub repartition_sink_topics: Vec<&'a str>,
+    pub state_changelog_topics: Vec<TopicInfo<'a>>,
+    pub repartition_source_topics: Vec<TopicInfo<'a>>,
 }
 
 impl<'a> Decode<'a> for Subtopology<'a> {
@@ -175,11 +175,11 @@ impl<'a> Decode<'a> for Subtopology<'a> {
 
 /// An element of [`Subtopology::state_changelog_topics`].
 #[derive(Clone, Debug, PartialEq, Default)]
-pub(crate) struct TopicInfo<'a> {
-    pub(crate) name: &'a str,
-    pub(crate) partitions: i32,
-    pub(crate) replication_factor: i16,
-    pub(crate) topic_configs: Vec<KeyValue<'a>>,
+pub struct TopicInfo<'a> {
+    pub name: &'a str,
+    pub partitions: i32,
+    pub replication_factor: i16,
+    pub topic_configs: Vec<KeyValue<'a>>,
 }
 
 impl<'a> Decode<'a> for TopicInfo<'a> {
@@ -199,9 +199,9 @@ impl<'a> Decode<'a> for TopicInfo<'a> {
 
 /// An element of [`TopicInfo::topic_configs`].
 #[derive(Clone, Debug, PartialEq, Default)]
-pub(crate) struct KeyValue<'a> {
-    pub(crate) key: &'a str,
-    pub(crate) value: &'a str,
+pub struct KeyValue<'a> {
+    pub key: &'a str,
+    pub value: &'a str,
 }
 
 impl<'a> Decode<'a> for KeyValue<'a> {
@@ -216,22 +216,22 @@ impl<'a> Decode<'a> for KeyValue<'a> {
 
 /// An element of [`DescribedGroup::members`].
 #[derive(Clone, Debug, PartialEq, Default)]
-pub(crate) struct Member<'a> {
-    pub(crate) member_id: &'a str,
-    pub(crate) member_epoch: i32,
-    pub(crate) instance_id: Option<&'a str>,
-    pub(crate) rack_id: Option<&'a str>,
-    pub(crate) client_id: &'a str,
-    pub(crate) client_host: &'a str,
-    pub(crate) topology_epoch: i32,
-    pub(crate) process_id: &'a str,
-    pub(crate) user_endpoint: Option<Endpoint<'a>>,
-    pub(crate) client_tags: Vec<KeyValue<'a>>,
-    pub(crate) task_offsets: Vec<TaskOffset<'a>>,
-    pub(crate) task_end_offsets: Vec<TaskOffset<'a>>,
-    pub(crate) assignment: Assignment<'a>,
-    pub(crate) target_assignment: Assignment<'a>,
-    pub(crate) is_classic: bool,
+pub struct Member<'a> {
+    pub member_id: &'a str,
+    pub member_epoch: i32,
+    pub instance_id: Option<&'a str>,
+    pub rack_id: Option<&'a str>,
+    pub client_id: &'a str,
+    pub client_host: &'a str,
+    pub topology_epoch: i32,
+    pub process_id: &'a str,
+    pub user_endpoint: Option<Endpoint<'a>>,
+    pub client_tags: Vec<KeyValue<'a>>,
+    pub task_offsets: Vec<TaskOffset<'a>>,
+    pub task_end_offsets: Vec<TaskOffset<'a>>,
+    pub assignment: Assignment<'a>,
+    pub target_assignment: Assignment<'a>,
+    pub is_classic: bool,
 }
 
 impl<'a> Decode<'a> for Member<'a> {
@@ -262,9 +262,9 @@ impl<'a> Decode<'a> for Member<'a> {
 
 /// The type of [`Member::user_endpoint`].
 #[derive(Clone, Debug, PartialEq, Default)]
-pub(crate) struct Endpoint<'a> {
-    pub(crate) host: &'a str,
-    pub(crate) port: u16,
+pub struct Endpoint<'a> {
+    pub host: &'a str,
+    pub port: u16,
 }
 
 impl<'a> Decode<'a> for Endpoint<'a> {
@@ -279,10 +279,10 @@ impl<'a> Decode<'a> for Endpoint<'a> {
 
 /// An element of [`Member::task_offsets`].
 #[derive(Clone, Debug, PartialEq, Default)]
-pub(crate) struct TaskOffset<'a> {
-    pub(crate) subtopology_id: &'a str,
-    pub(crate) partition: i32,
-    pub(crate) offset: i64,
+pub struct TaskOffset<'a> {
+    pub subtopology_id: &'a str,
+    pub partition: i32,
+    pub offset: i64,
 }
 
 impl<'a> Decode<'a> for TaskOffset<'a> {
@@ -301,10 +301,10 @@ impl<'a> Decode<'a> for TaskOffset<'a> {
 
 /// The type of [`Member::assignment`].
 #[derive(Clone, Debug, PartialEq, Default)]
-pub(crate) struct Assignment<'a> {
-    pub(crate) active_tasks: Vec<TaskIds<'a>>,
-    pub(crate) standby_tasks: Vec<TaskIds<'a>>,
-    pub(crate) warmup_tasks: Vec<TaskIds<'a>>,
+pub struct Assignment<'a> {
+    pub active_tasks: Vec<TaskIds<'a>>,
+    pub standby_tasks: Vec<TaskIds<'a>>,
+    pub warmup_tasks: Vec<TaskIds<'a>>,
 }
 
 impl<'a> Decode<'a> for Assignment<'a> {
@@ -323,9 +323,9 @@ impl<'a> Decode<'a> for Assignment<'a> {
 
 /// An element of [`Assignment::active_tasks`].
 #[derive(Clone, Debug, PartialEq, Default)]
-pub(crate) struct TaskIds<'a> {
-    pub(crate) subtopology_id: &'a str,
-    pub(crate) partitions: Vec<i32>,
+pub struct TaskIds<'a> {
+    pub subtopology_id: &'a str,
+    pub partitions: Vec<i32>,
 }
 
 impl<'a> Decode<'a> for TaskIds<'a> {
@@ -343,9 +343,9 @@ impl<'a> Decode<'a> for TaskIds<'a> {
 
 /// The type of [`DescribedGroup::topology_description`].
 #[derive(Clone, Debug, PartialEq, Default)]
-pub(crate) struct TopologyDescription<'a> {
-    pub(crate) subtopologies: Vec<TopologyDescriptionSubtopology<'a>>,
-    pub(crate) global_stores: Vec<TopologyDescriptionGlobalStore<'a>>,
+pub struct TopologyDescription<'a> {
+    pub subtopologies: Vec<TopologyDescriptionSubtopology<'a>>,
+    pub global_stores: Vec<TopologyDescriptionGlobalStore<'a>>,
 }
 
 impl<'a> Decode<'a> for TopologyDescription<'a> {
@@ -363,9 +363,9 @@ impl<'a> Decode<'a> for TopologyDescription<'a> {
 
 /// An element of [`TopologyDescription::subtopologies`].
 #[derive(Clone, Debug, PartialEq, Default)]
-pub(crate) struct TopologyDescriptionSubtopology<'a> {
-    pub(crate) subtopology_id: &'a str,
-    pub(crate) nodes: Vec<TopologyDescriptionNode<'a>>,
+pub struct TopologyDescriptionSubtopology<'a> {
+    pub subtopology_id: &'a str,
+    pub nodes: Vec<TopologyDescriptionNode<'a>>,
 }
 
 impl<'a> Decode<'a> for TopologyDescriptionSubtopology<'a> {
@@ -381,13 +381,13 @@ impl<'a> Decode<'a> for TopologyDescriptionSubtopology<'a> {
 
 /// An element of [`TopologyDescriptionSubtopology::nodes`].
 #[derive(Clone, Debug, PartialEq, Default)]
-pub(crate) struct TopologyDescriptionNode<'a> {
-    pub(crate) name: &'a str,
-    pub(crate) node_type: i8,
-    pub(crate) source_topics: Vec<&'a str>,
-    pub(crate) sink_topic: Option<&'a str>,
-    pub(crate) stores: Vec<&'a str>,
-    pub(crate) successors: Vec<&'a str>,
+pub struct TopologyDescriptionNode<'a> {
+    pub name: &'a str,
+    pub node_type: i8,
+    pub source_topics: Vec<&'a str>,
+    pub sink_topic: Option<&'a str>,
+    pub stores: Vec<&'a str>,
+    pub successors: Vec<&'a str>,
 }
 
 impl<'a> Decode<'a> for TopologyDescriptionNode<'a> {
@@ -409,9 +409,9 @@ impl<'a> Decode<'a> for TopologyDescriptionNode<'a> {
 
 /// An element of [`TopologyDescription::global_stores`].
 #[derive(Clone, Debug, PartialEq, Default)]
-pub(crate) struct TopologyDescriptionGlobalStore<'a> {
-    pub(crate) source: TopologyDescriptionNode<'a>,
-    pub(crate) processor: TopologyDescriptionNode<'a>,
+pub struct TopologyDescriptionGlobalStore<'a> {
+    pub source: TopologyDescriptionNode<'a>,
+    pub processor: TopologyDescriptionNode<'a>,
 }
 
 impl<'a> Decode<'a> for TopologyDescriptionGlobalStore<'a> {

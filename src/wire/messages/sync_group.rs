@@ -18,17 +18,17 @@ impl Request for SyncGroupRequest<'_> {
 
 /// The request, versions 0 to 5, flexible from 4.
 #[derive(Clone, Debug, PartialEq, Default)]
-pub(crate) struct SyncGroupRequest<'a> {
-    pub(crate) group_id: &'a str,
-    pub(crate) generation_id: i32,
-    pub(crate) member_id: &'a str,
+pub struct SyncGroupRequest<'a> {
+    pub group_id: &'a str,
+    pub generation_id: i32,
+    pub member_id: &'a str,
     /// Versions 3+.
-    pub(crate) group_instance_id: Option<&'a str>,
+    pub group_instance_id: Option<&'a str>,
     /// Versions 5+.
-    pub(crate) protocol_type: Option<&'a str>,
+    pub protocol_type: Option<&'a str>,
     /// Versions 5+.
-    pub(crate) protocol_name: Option<&'a str>,
-    pub(crate) assignments: Vec<SyncGroupRequestAssignment<'a>>,
+    pub protocol_name: Option<&'a str>,
+    pub assignments: Vec<SyncGroupRequestAssignment<'a>>,
 }
 
 impl Encode for SyncGroupRequest<'_> {
@@ -53,9 +53,9 @@ impl Encode for SyncGroupRequest<'_> {
 
 /// An element of [`SyncGroupRequest::assignments`].
 #[derive(Clone, Debug, PartialEq, Default)]
-pub(crate) struct SyncGroupRequestAssignment<'a> {
-    pub(crate) member_id: &'a str,
-    pub(crate) assignment: &'a [u8],
+pub struct SyncGroupRequestAssignment<'a> {
+    pub member_id: &'a str,
+    pub assignment: &'a [u8],
 }
 
 impl Encode for SyncGroupRequestAssignment<'_> {
@@ -69,15 +69,15 @@ impl Encode for SyncGroupRequestAssignment<'_> {
 
 /// The response, versions 0 to 5, flexible from 4.
 #[derive(Clone, Debug, PartialEq, Default)]
-pub(crate) struct SyncGroupResponse<'a> {
+pub struct SyncGroupResponse<'a> {
     /// Versions 1+.
-    pub(crate) throttle_time_ms: i32,
-    pub(crate) error_code: i16,
+    pub throttle_time_ms: i32,
+    pub error_code: i16,
     /// Versions 5+.
-    pub(crate) protocol_type: Option<&'a str>,
+    pub protocol_type: Option<&'a str>,
     /// Versions 5+.
-    pub(crate) protocol_name: Option<&'a str>,
-    pub(crate) assignment: &'a [u8],
+    pub protocol_name: Option<&'a str>,
+    pub assignment: &'a [u8],
 }
 
 impl<'a> Decode<'a> for SyncGroupResponse<'a> {

@@ -19,18 +19,18 @@ impl Request for TxnOffsetCommitRequest<'_> {
 
 /// The request, versions 0 to 6, flexible from 3.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct TxnOffsetCommitRequest<'a> {
-    pub(crate) transactional_id: &'a str,
-    pub(crate) group_id: &'a str,
-    pub(crate) producer_id: i64,
-    pub(crate) producer_epoch: i16,
+pub struct TxnOffsetCommitRequest<'a> {
+    pub transactional_id: &'a str,
+    pub group_id: &'a str,
+    pub producer_id: i64,
+    pub producer_epoch: i16,
     /// Versions 3+.
-    pub(crate) generation_id_or_member_epoch: i32,
+    pub generation_id_or_member_epoch: i32,
     /// Versions 3+.
-    pub(crate) member_id: &'a str,
+    pub member_id: &'a str,
     /// Versions 3+.
-    pub(crate) group_instance_id: Option<&'a str>,
-    pub(crate) topics: Vec<TxnOffsetCommitRequestTopic<'a>>,
+    pub group_instance_id: Option<&'a str>,
+    pub topics: Vec<TxnOffsetCommitRequestTopic<'a>>,
 }
 
 impl Default for TxnOffsetCommitRequest<'_> {
@@ -71,12 +71,12 @@ impl Encode for TxnOffsetCommitRequest<'_> {
 
 /// An element of [`TxnOffsetCommitRequest::topics`].
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct TxnOffsetCommitRequestTopic<'a> {
+pub struct TxnOffsetCommitRequestTopic<'a> {
     /// Versions 0 to 5.
-    pub(crate) name: &'a str,
+    pub name: &'a str,
     /// Versions 6+.
-    pub(crate) topic_id: Uuid,
-    pub(crate) partitions: Vec<TxnOffsetCommitRequestPartition<'a>>,
+    pub topic_id: Uuid,
+    pub partitions: Vec<TxnOffsetCommitRequestPartition<'a>>,
 }
 
 impl Default for TxnOffsetCommitRequestTopic<'_> {
@@ -101,12 +101,12 @@ impl Encode for TxnOffsetCommitRequestTopic<'_> {
 
 /// An element of [`TxnOffsetCommitRequestTopic::partitions`].
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct TxnOffsetCommitRequestPartition<'a> {
-    pub(crate) partition_index: i32,
-    pub(crate) committed_offset: i64,
+pub struct TxnOffsetCommitRequestPartition<'a> {
+    pub partition_index: i32,
+    pub committed_offset: i64,
     /// Versions 2+.
-    pub(crate) committed_leader_epoch: i32,
-    pub(crate) committed_metadata: Option<&'a str>,
+    pub committed_leader_epoch: i32,
+    pub committed_metadata: Option<&'a str>,
 }
 
 impl Default for TxnOffsetCommitRequestPartition<'_> {
@@ -135,9 +135,9 @@ impl Encode for TxnOffsetCommitRequestPartition<'_> {
 
 /// The response, versions 0 to 6, flexible from 3.
 #[derive(Clone, Debug, PartialEq, Default)]
-pub(crate) struct TxnOffsetCommitResponse<'a> {
-    pub(crate) throttle_time_ms: i32,
-    pub(crate) topics: Vec<TxnOffsetCommitResponseTopic<'a>>,
+pub struct TxnOffsetCommitResponse<'a> {
+    pub throttle_time_ms: i32,
+    pub topics: Vec<TxnOffsetCommitResponseTopic<'a>>,
 }
 
 impl<'a> Decode<'a> for TxnOffsetCommitResponse<'a> {
@@ -153,12 +153,12 @@ impl<'a> Decode<'a> for TxnOffsetCommitResponse<'a> {
 
 /// An element of [`TxnOffsetCommitResponse::topics`].
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct TxnOffsetCommitResponseTopic<'a> {
+pub struct TxnOffsetCommitResponseTopic<'a> {
     /// Versions 0 to 5.
-    pub(crate) name: &'a str,
+    pub name: &'a str,
     /// Versions 6+.
-    pub(crate) topic_id: Uuid,
-    pub(crate) partitions: Vec<TxnOffsetCommitResponsePartition>,
+    pub topic_id: Uuid,
+    pub partitions: Vec<TxnOffsetCommitResponsePartition>,
 }
 
 impl Default for TxnOffsetCommitResponseTopic<'_> {
@@ -183,9 +183,9 @@ impl<'a> Decode<'a> for TxnOffsetCommitResponseTopic<'a> {
 
 /// An element of [`TxnOffsetCommitResponseTopic::partitions`].
 #[derive(Clone, Debug, PartialEq, Default)]
-pub(crate) struct TxnOffsetCommitResponsePartition {
-    pub(crate) partition_index: i32,
-    pub(crate) error_code: i16,
+pub struct TxnOffsetCommitResponsePartition {
+    pub partition_index: i32,
+    pub error_code: i16,
 }
 
 impl<'a> Decode<'a> for TxnOffsetCommitResponsePartition {

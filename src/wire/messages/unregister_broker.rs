@@ -18,8 +18,8 @@ impl Request for UnregisterBrokerRequest {
 
 /// The request, version 0, flexible.
 #[derive(Clone, Debug, PartialEq, Default)]
-pub(crate) struct UnregisterBrokerRequest {
-    pub(crate) broker_id: i32,
+pub struct UnregisterBrokerRequest {
+    pub broker_id: i32,
 }
 
 impl Encode for UnregisterBrokerRequest {
@@ -32,10 +32,10 @@ impl Encode for UnregisterBrokerRequest {
 
 /// The response, version 0, flexible.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct UnregisterBrokerResponse<'a> {
-    pub(crate) throttle_time_ms: i32,
-    pub(crate) error_code: i16,
-    pub(crate) error_message: Option<&'a str>,
+pub struct UnregisterBrokerResponse<'a> {
+    pub throttle_time_ms: i32,
+    pub error_code: i16,
+    pub error_message: Option<&'a str>,
 }
 
 impl Default for UnregisterBrokerResponse<'_> {

@@ -18,11 +18,11 @@ impl Request for UpdateFeaturesRequest<'_> {
 
 /// The request, versions 0 to 2, flexible.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct UpdateFeaturesRequest<'a> {
-    pub(crate) timeout_ms: i32,
-    pub(crate) feature_updates: Vec<FeatureUpdateKey<'a>>,
+pub struct UpdateFeaturesRequest<'a> {
+    pub timeout_ms: i32,
+    pub feature_updates: Vec<FeatureUpdateKey<'a>>,
     /// Versions 1+.
-    pub(crate) validate_only: bool,
+    pub validate_only: bool,
 }
 
 impl Default for UpdateFeaturesRequest<'_> {
@@ -47,13 +47,13 @@ impl Encode for UpdateFeaturesRequest<'_> {
 
 /// An element of [`UpdateFeaturesRequest::feature_updates`].
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct FeatureUpdateKey<'a> {
-    pub(crate) feature: &'a str,
-    pub(crate) max_version_level: i16,
+pub struct FeatureUpdateKey<'a> {
+    pub feature: &'a str,
+    pub max_version_level: i16,
     /// Version 0.
-    pub(crate) allow_downgrade: bool,
+    pub allow_downgrade: bool,
     /// Versions 1+.
-    pub(crate) upgrade_type: i8,
+    pub upgrade_type: i8,
 }
 
 impl Default for FeatureUpdateKey<'_> {
@@ -83,12 +83,12 @@ impl Encode for FeatureUpdateKey<'_> {
 
 /// The response, versions 0 to 2, flexible.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct UpdateFeaturesResponse<'a> {
-    pub(crate) throttle_time_ms: i32,
-    pub(crate) error_code: i16,
-    pub(crate) error_message: Option<&'a str>,
+pub struct UpdateFeaturesResponse<'a> {
+    pub throttle_time_ms: i32,
+    pub error_code: i16,
+    pub error_message: Option<&'a str>,
     /// Versions 0 to 1.
-    pub(crate) results: Vec<UpdatableFeatureResult<'a>>,
+    pub results: Vec<UpdatableFeatureResult<'a>>,
 }
 
 impl Default for UpdateFeaturesResponse<'_> {
@@ -114,10 +114,10 @@ impl<'a> Decode<'a> for UpdateFeaturesResponse<'a> {
 
 /// An element of [`UpdateFeaturesResponse::results`].
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct UpdatableFeatureResult<'a> {
-    pub(crate) feature: &'a str,
-    pub(crate) error_code: i16,
-    pub(crate) error_message: Option<&'a str>,
+pub struct UpdatableFeatureResult<'a> {
+    pub feature: &'a str,
+    pub error_code: i16,
+    pub error_message: Option<&'a str>,
 }
 
 impl Default for UpdatableFeatureResult<'_> {

@@ -18,8 +18,8 @@ impl Request for WriteTxnMarkersRequest<'_> {
 
 /// The request, versions 1 to 2, flexible.
 #[derive(Clone, Debug, PartialEq, Default)]
-pub(crate) struct WriteTxnMarkersRequest<'a> {
-    pub(crate) markers: Vec<WritableTxnMarker<'a>>,
+pub struct WriteTxnMarkersRequest<'a> {
+    pub markers: Vec<WritableTxnMarker<'a>>,
 }
 
 impl Encode for WriteTxnMarkersRequest<'_> {
@@ -32,14 +32,14 @@ impl Encode for WriteTxnMarkersRequest<'_> {
 
 /// An element of [`WriteTxnMarkersRequest::markers`].
 #[derive(Clone, Debug, PartialEq, Default)]
-pub(crate) struct WritableTxnMarker<'a> {
-    pub(crate) producer_id: i64,
-    pub(crate) producer_epoch: i16,
-    pub(crate) transaction_result: bool,
-    pub(crate) topics: Vec<WritableTxnMarkerTopic<'a>>,
-    pub(crate) coordinator_epoch: i32,
+pub struct WritableTxnMarker<'a> {
+    pub producer_id: i64,
+    pub producer_epoch: i16,
+    pub transaction_result: bool,
+    pub topics: Vec<WritableTxnMarkerTopic<'a>>,
+    pub coordinator_epoch: i32,
     /// Versions 2+.
-    pub(crate) transaction_version: i8,
+    pub transaction_version: i8,
 }
 
 impl Encode for WritableTxnMarker<'_> {
@@ -59,9 +59,9 @@ impl Encode for WritableTxnMarker<'_> {
 
 /// An element of [`WritableTxnMarker::topics`].
 #[derive(Clone, Debug, PartialEq, Default)]
-pub(crate) struct WritableTxnMarkerTopic<'a> {
-    pub(crate) name: &'a str,
-    pub(crate) partition_indexes: Vec<i32>,
+pub struct WritableTxnMarkerTopic<'a> {
+    pub name: &'a str,
+    pub partition_indexes: Vec<i32>,
 }
 
 impl Encode for WritableTxnMarkerTopic<'_> {
@@ -75,8 +75,8 @@ impl Encode for WritableTxnMarkerTopic<'_> {
 
 /// The response, versions 1 to 2, flexible.
 #[derive(Clone, Debug, PartialEq, Default)]
-pub(crate) struct WriteTxnMarkersResponse<'a> {
-    pub(crate) markers: Vec<WritableTxnMarkerResult<'a>>,
+pub struct WriteTxnMarkersResponse<'a> {
+    pub markers: Vec<WritableTxnMarkerResult<'a>>,
 }
 
 impl<'a> Decode<'a> for WriteTxnMarkersResponse<'a> {
@@ -91,9 +91,9 @@ impl<'a> Decode<'a> for WriteTxnMarkersResponse<'a> {
 
 /// An element of [`WriteTxnMarkersResponse::markers`].
 #[derive(Clone, Debug, PartialEq, Default)]
-pub(crate) struct WritableTxnMarkerResult<'a> {
-    pub(crate) producer_id: i64,
-    pub(crate) topics: Vec<WritableTxnMarkerTopicResult<'a>>,
+pub struct WritableTxnMarkerResult<'a> {
+    pub producer_id: i64,
+    pub topics: Vec<WritableTxnMarkerTopicResult<'a>>,
 }
 
 impl<'a> Decode<'a> for WritableTxnMarkerResult<'a> {
@@ -108,9 +108,9 @@ impl<'a> Decode<'a> for WritableTxnMarkerResult<'a> {
 
 /// An element of [`WritableTxnMarkerResult::topics`].
 #[derive(Clone, Debug, PartialEq, Default)]
-pub(crate) struct WritableTxnMarkerTopicResult<'a> {
-    pub(crate) name: &'a str,
-    pub(crate) partitions: Vec<WritableTxnMarkerPartitionResult>,
+pub struct WritableTxnMarkerTopicResult<'a> {
+    pub name: &'a str,
+    pub partitions: Vec<WritableTxnMarkerPartitionResult>,
 }
 
 impl<'a> Decode<'a> for WritableTxnMarkerTopicResult<'a> {
@@ -125,9 +125,9 @@ impl<'a> Decode<'a> for WritableTxnMarkerTopicResult<'a> {
 
 /// An element of [`WritableTxnMarkerTopicResult::partitions`].
 #[derive(Clone, Debug, PartialEq, Default)]
-pub(crate) struct WritableTxnMarkerPartitionResult {
-    pub(crate) partition_index: i32,
-    pub(crate) error_code: i16,
+pub struct WritableTxnMarkerPartitionResult {
+    pub partition_index: i32,
+    pub error_code: i16,
 }
 
 impl<'a> Decode<'a> for WritableTxnMarkerPartitionResult {
