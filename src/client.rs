@@ -289,6 +289,34 @@ mod tests {
         assert!(text.contains("nowhere:1"), "{text}");
     }
 
+    #[tokio::test(start_paused = true)]
+    async fn no_request_goes_out_above_its_cap() {
+        let embedded =
+            EmbeddedCluster::builder().in_memory().topic("t", 1, 1).start().await.unwrap();
+        let config = ClientConfig::new(embedded.bootstrap_servers()).seed(1);
+        let config = config.connector(InMemory(embedded.clone()));
+        let capped = |api: &str, version| Client::new(config.clone().max_api_version(api, version));
+        for (name, api, version) in [
+            ("ApiVersions", ApiKey::ApiVersions, 2),
+            ("3", ApiKey::Metadata, 5),
+            ("Produce", ApiKey::Produce, 8),
+        ] {
+            embedded.clear_requests();
+            let producer = capped(name, version).unwrap().producer(ProducerConfig::new()).unwrap();
+            let record = crate::record::Record::to("t").value("x");
+            producer.send(record).await.unwrap().await.unwrap();
+            let seen = embedded.requests_of(api);
+            assert!(!seen.is_empty() && seen.iter().all(|one| one.version <= version), "{seen:?}");
+        }
+        let error = capped("Metadata", -1).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Config);
+        embedded.set_versions(1, ApiKey::Metadata, 7, 12);
+        let error = capped("Metadata", 6).unwrap().connect(SECOND).await.unwrap_err();
+        let text = format!("{error}: {:?}", std::error::Error::source(&error));
+        assert_eq!(error.kind(), ErrorKind::Unsupported, "{text}");
+        assert!(text.contains("has Metadata from v7: raise max_api_version from 6"), "{text}");
+    }
+
     #[test]
     fn a_name_that_brokers_would_refuse_is_refused() {
         for (name, version) in [("", "1"), ("a b", "1"), ("-a", "1"), ("a", "1."), ("a", "1\n")] {

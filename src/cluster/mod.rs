@@ -65,7 +65,7 @@ use crate::runtime::{self, Runtime};
 use crate::watch;
 use crate::wire::call::{Reply, Request, encode_request};
 use crate::wire::frame::Frame;
-use crate::wire::versions::{ApiKey, ApiVersions};
+use crate::wire::versions::{ApiKey, ApiVersions, VersionCaps};
 
 /// A cluster as all handles of a client share it; cheap to clone.
 #[derive(Clone, Debug)]
@@ -118,7 +118,8 @@ impl Cluster {
     /// Starts to look after a cluster; nothing is connected before something is wanted of it.
     ///
     /// # Errors
-    /// [`ErrorKind::Config`] if no bootstrap address can be read, or a certificate or key.
+    /// [`ErrorKind::Config`] if no bootstrap address can be read, or a certificate or key, or
+    /// for a `max_api_version` that leaves nothing.
     pub(crate) fn start(
         config: ClientConfig,
         connector: Arc<dyn Connector>,
@@ -140,6 +141,7 @@ impl Cluster {
             warm: MinIdleConnections::new(config.connections_min_idle),
             max_reply: config.receive_message_max_bytes,
             greetings: Arc::default(),
+            caps: Arc::new(VersionCaps::new(&config.max_api_versions)?),
             features: Arc::clone(&features),
             observer: ConnectionObserver::new(recorder.connections(), config.hooks.clone()),
         };
@@ -554,10 +556,17 @@ fn closed() -> Error {
 /// one.
 fn unsupported<R: Request>(address: &BrokerAddress, versions: &ApiVersions) -> Error {
     let (api, ours) = (R::API.name(), R::VERSIONS);
+    let cap = versions.cap(R::API).unwrap_or(i16::MAX);
     let needed = format!("this client needs one of v{} to v{}", ours.start(), ours.end());
     let message = match versions.range(R::API) {
         None => {
             format!("{address} does not have {api}, of which {needed}: use a broker that has it")
+        }
+        Some(theirs) if *theirs.start() > cap && theirs.start() <= ours.end() => {
+            format!(
+                "{address} has {api} from v{}: raise max_api_version from {cap}",
+                theirs.start()
+            )
         }
         Some(theirs) if theirs.start() > ours.end() => {
             format!("{address} has {api} from v{}, and {needed}: use a newer kavka", theirs.start())

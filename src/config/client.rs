@@ -52,6 +52,8 @@ pub struct ClientConfig {
     pub(crate) security: SecurityConfig,
     /// `None`: TCP.
     pub(crate) connector: Option<Arc<dyn Connector>>,
+    /// By names or keys of APIs.
+    pub(crate) max_api_versions: Vec<(String, i16)>,
     /// `None`: nobody is told.
     pub(crate) hooks: Option<Arc<HookCaller>>,
     /// `None`: from the operating system.
@@ -452,6 +454,7 @@ impl Default for ClientConfig {
             enable_metrics_push: true,
             security: SecurityConfig::default(),
             connector: None,
+            max_api_versions: Vec::new(),
             hooks: None,
             seed: None,
             wall_clock: None,
@@ -494,6 +497,19 @@ impl ClientConfig {
     #[must_use]
     pub fn connector(mut self, connector: impl Connector) -> Self {
         self.connector = Some(Arc::new(connector));
+        self
+    }
+
+    /// Caps the version of an API, by its name in Kafka's schemas or its key, such as `Fetch` or `1`
+    /// (franz-go's `MaxVersions`; no default). Can be called for several APIs.
+    ///
+    /// For debugging: an old version lacks what newer ones have, such as a transaction's partitions
+    /// that Produce adds itself from version 12, and nothing else of the client knows that it must
+    /// do without. Creating the client fails if there is no such API, or this crate speaks no
+    /// version of it up to the cap.
+    #[must_use]
+    pub fn max_api_version(mut self, api: impl Into<String>, version: i16) -> Self {
+        self.max_api_versions.push((api.into(), version));
         self
     }
 

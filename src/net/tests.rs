@@ -147,6 +147,7 @@ impl Fixture {
             warm: MinIdleConnections::new(least),
             max_reply: 1 << 20,
             greetings: std::sync::Arc::default(),
+            caps: std::sync::Arc::default(),
             features: std::sync::Arc::default(),
         };
         let connection = Connection::open(&runtime, None, BrokerAddress::new("b", 9092), setup);

@@ -130,9 +130,13 @@ fn api_key(apis: &[Api]) -> String {
     let variants = list(|name, key| format!("{name} = {key},\n"));
     let names = list(|name, _| format!("Self::{name} => {name:?},\n"));
     let keys = list(|name, key| format!("Self::{name} => {key},\n"));
-    let known = list(|name, key| format!("{key} => Self::{name},\n"));
+    let by_key = list(|name, key| format!("{key} => Self::{name},\n"));
+    let by_name = list(|name, _| format!("{name:?} => Self::{name},\n"));
+    let versions: String = apis.iter().filter_map(versions_of).collect();
     format!(
         "
+        use std::ops::RangeInclusive;
+
         /// The APIs that we send requests of.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum ApiKey {{ {variants} }}
@@ -144,14 +148,27 @@ fn api_key(apis: &[Api]) -> String {
             /// The number in the header of a request.
             pub fn key(self) -> i16 {{ match self {{ {keys} }} }}
 
+            /// The versions that we speak.
+            pub(crate) fn versions(self) -> RangeInclusive<i16> {{ match self {{ {versions} }} }}
+
             /// `None` for a key that we do not use.
-            #[cfg(test)]
             pub(crate) fn from_key(key: i16) -> Option<Self> {{
-                Some(match key {{ {known} _ => return None, }})
+                Some(match key {{ {by_key} _ => return None, }})
+            }}
+
+            /// `None` for a name of Kafka's schemas that we do not use.
+            pub(crate) fn from_name(name: &str) -> Option<Self> {{
+                Some(match name {{ {by_name} _ => return None, }})
             }}
         }}
         "
     )
+}
+
+fn versions_of(api: &Api) -> Option<String> {
+    let Api::Request { name, request, .. } = api else { return None };
+    let Versions { first, last } = request.versions;
+    Some(format!("{}Self::{name} => {first}..={last},\n", gate(api)))
 }
 
 fn broker_side_index(apis: &[Api]) -> String {

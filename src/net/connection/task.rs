@@ -34,7 +34,7 @@ use crate::observability::{ConnectionEvent, spans};
 use crate::runtime::{self, Runtime};
 use crate::watch;
 use crate::wire::frame::Frame;
-use crate::wire::versions::{ApiKey, ApiVersions};
+use crate::wire::versions::{ApiKey, ApiVersions, VersionCaps};
 
 mod opening;
 mod reauthenticating;
@@ -58,6 +58,7 @@ pub(crate) struct Setup {
     /// The longest reply that is accepted (`receive.message.max.bytes`).
     pub(crate) max_reply: usize,
     pub(crate) greetings: Arc<Greetings>,
+    pub(crate) caps: Arc<VersionCaps>,
     pub(crate) features: Arc<NewestFeatures>,
     pub(crate) observer: ConnectionObserver,
 }

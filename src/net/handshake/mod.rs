@@ -22,7 +22,7 @@ use crate::error::{Error, ErrorCode, ErrorKind, Result};
 use crate::wire::call::{decode_response, encode_request};
 use crate::wire::frame::Frame;
 use crate::wire::messages::api_versions::{ApiVersionsRequest, ApiVersionsResponse};
-use crate::wire::versions::{ApiKey, ApiVersions, Features};
+use crate::wire::versions::{ApiKey, ApiVersions, Features, VersionCaps};
 
 /// The versions of ApiVersions that a peer is greeted in, one after the other while it closes the
 /// connection instead of an answer: Azure Event Hubs does so to version 4, and 3 is the first
@@ -37,6 +37,7 @@ pub(crate) type ClientSoftware = Arc<(String, String)>;
 pub(super) struct Handshake {
     client_id: String,
     software: ClientSoftware,
+    caps: Arc<VersionCaps>,
     version: i16,
     correlation_id: i32,
     /// What is left to do when the versions are known.
@@ -65,6 +66,7 @@ impl Handshake {
     pub(super) fn new(
         client_id: &str,
         software: ClientSoftware,
+        caps: Arc<VersionCaps>,
         first: i16,
         authentication: Option<Authentication>,
     ) -> Self {
@@ -72,6 +74,7 @@ impl Handshake {
         Self {
             client_id: client_id.to_owned(),
             software,
+            caps,
             version,
             correlation_id: 0,
             authentication,
@@ -121,7 +124,7 @@ impl Handshake {
     fn handle_versions(&mut self, frame: &Bytes) -> Result<HandshakeStep> {
         expect_id(frame, self.correlation_id)?;
         let response = decode_response::<ApiVersionsRequest<'_>>(frame, self.version)?;
-        let versions = versions_of(&response);
+        let versions = versions_of(&response).capped(Arc::clone(&self.caps));
         match ErrorCode::check(response.error_code) {
             Ok(()) => match &mut self.authentication {
                 Some(authentication) => {
@@ -190,6 +193,10 @@ mod tests {
     use super::*;
     use crate::wire::messages::api_versions::FinalizedFeatureKey;
 
+    fn handshake() -> Handshake {
+        Handshake::new("c", ClientSoftware::default(), Arc::default(), 4, None)
+    }
+
     fn sent_version(step: Result<HandshakeStep>) -> i16 {
         let Ok(HandshakeStep::Send(mut frame)) = step else { panic!("{step:?}") };
         let _length = frame.get_i32();
@@ -212,7 +219,7 @@ mod tests {
 
     #[test]
     fn an_older_broker_is_asked_again_in_the_version_that_it_names() {
-        let mut handshake = Handshake::new("c", ClientSoftware::default(), 4, None);
+        let mut handshake = handshake();
         assert_eq!(sent_version(handshake.start()), 4);
         let again = handshake.handle_reply(&reply_v0(1, 35, &[(18, 0, 2)]));
         assert_eq!(sent_version(again), 2);
@@ -220,7 +227,7 @@ mod tests {
 
     #[test]
     fn a_broker_that_always_refuses_does_not_keep_us_asking() {
-        let mut handshake = Handshake::new("c", ClientSoftware::default(), 4, None);
+        let mut handshake = handshake();
         let mut step = handshake.start();
         for id in 1..10 {
             if step.is_err() {
@@ -233,7 +240,7 @@ mod tests {
 
     #[test]
     fn a_reply_to_something_else_is_refused() {
-        let mut handshake = Handshake::new("c", ClientSoftware::default(), 4, None);
+        let mut handshake = handshake();
         let _ = handshake.start();
         assert_eq!(
             handshake.handle_reply(&reply_v0(9, 0, &[])).unwrap_err().kind(),

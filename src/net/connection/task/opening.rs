@@ -18,6 +18,7 @@ use crate::net::connector::Io;
 use crate::net::handshake::{GREETINGS, Handshake, HandshakeOutcome, HandshakeStep};
 use crate::net::incoming::{BadLength, Incoming};
 use crate::runtime::{self, Runtime};
+use crate::wire::versions::ApiKey;
 
 /// The greeting that each peer has answered, so that one that closes the connection at newer ones
 /// is not asked in them each time.
@@ -46,9 +47,10 @@ pub(super) async fn open(
     let deadline = runtime::now() + setup.setup_timeout;
     let opening = async {
         let known = setup.greetings.of(&shared.address);
+        let cap = setup.caps.of(ApiKey::ApiVersions);
         let greetings: Vec<i16> = GREETINGS
             .into_iter()
-            .filter(|version| known.is_none_or(|known| *version <= known))
+            .filter(|version| known.into_iter().chain(cap).all(|newest| *version <= newest))
             .collect();
         let mut greetings = greetings.into_iter().peekable();
         loop {
@@ -149,8 +151,13 @@ async fn greet(
         setup.security.explain(&error).unwrap_or_else(plain)
     };
     let authentication = setup.security.authentication(&shared.address, &setup.client_id).await?;
-    let mut handshake =
-        Handshake::new(&setup.client_id, Arc::clone(&setup.software), version, authentication);
+    let mut handshake = Handshake::new(
+        &setup.client_id,
+        Arc::clone(&setup.software),
+        Arc::clone(&setup.caps),
+        version,
+        authentication,
+    );
     let mut incoming = Incoming::new(setup.max_reply.min(LARGEST_HANDSHAKE));
     let mut step = handshake.start()?;
     loop {
