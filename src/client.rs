@@ -3,13 +3,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tracing::warn;
+
 #[cfg(feature = "admin")]
 use crate::admin::Admin;
 use crate::clock::{Random, WallClock};
 #[cfg(feature = "unstable-wire")]
 use crate::cluster::Lane;
 use crate::cluster::{Cluster, ClusterView, MetadataInterest};
-use crate::config::ClientConfig;
+use crate::config::{ClientConfig, STATISTICS_INTERVAL};
 use crate::consumer::{Consumer, ConsumerConfig};
 use crate::error::{Error, ErrorKind, Result};
 use crate::exactly_once::ExactlyOnce;
@@ -17,6 +19,8 @@ use crate::net::{Connector, TcpConnector};
 use crate::producer::{Producer, ProducerConfig, TransactionalProducer};
 use crate::runtime::{self, Runtime};
 use crate::share::{ShareConsumer, ShareConsumerConfig};
+
+mod statistics;
 
 /// A client of one Kafka cluster: creates producers, consumers and admin handles that share its
 /// connections and cluster metadata. Cheap to clone.
@@ -73,7 +77,21 @@ impl Client {
             }) as Arc<dyn Connector>
         });
         let wall_clock = config.wall_clock.clone().unwrap_or_else(WallClock::system);
-        Ok(Self { cluster: Cluster::start(config, connector, runtime, wall_clock, random)? })
+        let told = config.statistics().map(|(interval, callback)| (interval, callback.clone()));
+        if config.statistics_interval.is_some() && told.is_none() {
+            warn!(
+                property = STATISTICS_INTERVAL,
+                instead = "ClientConfig::statistics_callback sets who is given statistics",
+                "ignored: nobody is told"
+            );
+        }
+        let cluster = Cluster::start(config, connector, runtime, wall_clock, random)?;
+        if let (Some(statistics), Some((interval, callback))) = (cluster.statistics(), told) {
+            let statistics = Arc::clone(statistics);
+            let run = statistics::run(cluster.for_task(), statistics, interval, callback);
+            cluster.runtime().spawn(run);
+        }
+        Ok(Self { cluster })
     }
 
     /// Finds out now whether the cluster can be reached and logged in to: has a broker describe it.

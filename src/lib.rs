@@ -38,6 +38,7 @@ mod renamed;
 mod runtime;
 mod share;
 mod shown;
+mod statistics;
 mod sync;
 mod trace_context;
 #[cfg(feature = "unstable-wire")]

@@ -26,6 +26,7 @@ mod rpc;
 mod task;
 #[cfg(test)]
 mod tests;
+mod unsupported;
 mod view;
 mod waits;
 
@@ -62,10 +63,11 @@ use crate::net::{
 };
 use crate::observability::{ClientRecorder, spans};
 use crate::runtime::{self, Runtime};
+use crate::statistics::Statistics;
 use crate::watch;
 use crate::wire::call::{Reply, Request, encode_request};
 use crate::wire::frame::Frame;
-use crate::wire::versions::{ApiKey, ApiVersions, VersionCaps};
+use crate::wire::versions::{ApiKey, VersionCaps};
 
 /// A cluster as all handles of a client share it; cheap to clone.
 #[derive(Clone, Debug)]
@@ -95,6 +97,7 @@ struct ClusterInner {
     waits: Mutex<Waits>,
     features: Arc<NewestFeatures>,
     recorder: ClientRecorder,
+    statistics: Option<Arc<Statistics>>,
 }
 
 /// Ends all of a client when it is dropped.
@@ -129,6 +132,7 @@ impl Cluster {
     ) -> Result<Self> {
         let bootstrap = config.addresses()?;
         let recorder = ClientRecorder::new(&config.client_id);
+        let statistics = config.statistics().map(|_| Arc::new(Statistics::new()));
         let features: Arc<NewestFeatures> = Arc::default();
         let setup = Setup {
             connector,
@@ -143,7 +147,11 @@ impl Cluster {
             greetings: Arc::default(),
             caps: Arc::new(VersionCaps::new(&config.max_api_versions)?),
             features: Arc::clone(&features),
-            observer: ConnectionObserver::new(recorder.connections(), config.hooks.clone()),
+            observer: ConnectionObserver::new(
+                recorder.connections(),
+                config.hooks.clone(),
+                statistics.clone(),
+            ),
         };
         let reconnect = Backoff::new(config.reconnect_backoff, config.reconnect_backoff_max);
         let pool = Pool::new(
@@ -170,6 +178,7 @@ impl Cluster {
             waits: Mutex::default(),
             features,
             recorder,
+            statistics,
             runtime: runtime.clone(),
         };
         let cluster =
@@ -201,6 +210,11 @@ impl Cluster {
 
     pub(crate) fn recorder(&self) -> &ClientRecorder {
         &self.inner.recorder
+    }
+
+    /// If the user wants to be told of them.
+    pub(crate) fn statistics(&self) -> Option<&Arc<Statistics>> {
+        self.inner.statistics.as_ref()
     }
 
     /// A generator of randomness for a part of this client.
@@ -479,7 +493,7 @@ impl Cluster {
             let (connection, versions) = self.connect(node, lane, &address, deadline).await?;
             let version = versions
                 .version_up_to::<R>(newest)
-                .ok_or_else(|| unsupported::<R>(&address, &versions))?;
+                .ok_or_else(|| unsupported::lacking::<R>(&address, &versions))?;
             let id = connection.next_correlation_id();
             let frame: Frame = encode_request(
                 request(version).borrow(),
@@ -523,6 +537,9 @@ impl Cluster {
         if let Some(hooks) = &self.inner.config.hooks {
             hooks.call(|hooks| hooks.throttled(&Throttled { broker, api, duration }));
         }
+        if let Some(statistics) = &self.inner.statistics {
+            statistics.counters.note_throttle(broker, duration);
+        }
     }
 
     /// Others wait for the same connection, and know why there is none.
@@ -550,36 +567,6 @@ fn closed() -> Error {
         ErrorKind::Closed,
         "the client is closed, or the tokio runtime that it was made in has ended",
     )
-}
-
-/// Says what a broker lacks: most who meet it have an old one, or something that only resembles
-/// one.
-fn unsupported<R: Request>(address: &BrokerAddress, versions: &ApiVersions) -> Error {
-    let (api, ours) = (R::API.name(), R::VERSIONS);
-    let cap = versions.cap(R::API).unwrap_or(i16::MAX);
-    let needed = format!("this client needs one of v{} to v{}", ours.start(), ours.end());
-    let message = match versions.range(R::API) {
-        None => {
-            format!("{address} does not have {api}, of which {needed}: use a broker that has it")
-        }
-        Some(theirs) if *theirs.start() > cap && theirs.start() <= ours.end() => {
-            format!(
-                "{address} has {api} from v{}: raise max_api_version from {cap}",
-                theirs.start()
-            )
-        }
-        Some(theirs) if theirs.start() > ours.end() => {
-            format!("{address} has {api} from v{}, and {needed}: use a newer kavka", theirs.start())
-        }
-        Some(theirs) => {
-            format!(
-                "{address} has {api} up to v{}, and {needed}: upgrade the broker (Kafka 2.1 or \
-                 later)",
-                theirs.end()
-            )
-        }
-    };
-    Error::new(ErrorKind::Unsupported, message).with_written(Written::No)
 }
 
 /// A failure of the kind of its cause, which it names.

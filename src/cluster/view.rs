@@ -155,7 +155,6 @@ impl ClusterView {
         Some((known.leader?, known.leader_epoch))
     }
 
-    #[cfg(test)]
     pub(crate) fn leader(&self, partition: &TopicPartition) -> Option<BrokerId> {
         self.partition(partition)?.leader
     }

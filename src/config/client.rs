@@ -54,6 +54,9 @@ pub struct ClientConfig {
     pub(crate) connector: Option<Arc<dyn Connector>>,
     /// By names or keys of APIs.
     pub(crate) max_api_versions: Vec<(String, i16)>,
+    /// `None`: there is none.
+    pub(crate) statistics_interval: Option<Duration>,
+    pub(crate) statistics_callback: Option<StatisticsCallback>,
     /// `None`: nobody is told.
     pub(crate) hooks: Option<Arc<HookCaller>>,
     /// `None`: from the operating system.
@@ -62,6 +65,18 @@ pub struct ClientConfig {
     pub(crate) wall_clock: Option<WallClock>,
     pub(crate) words: Words,
 }
+
+/// What is given statistics.
+#[derive(Clone)]
+pub(crate) struct StatisticsCallback(pub(crate) Arc<dyn Fn(&str) + Send + Sync>);
+
+impl fmt::Debug for StatisticsCallback {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("StatisticsCallback")
+    }
+}
+
+pub(crate) const STATISTICS_INTERVAL: &str = "statistics.interval.ms";
 
 /// What a client does when it cannot reach any of the brokers it knows (KIP-899, KIP-1102).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -132,6 +147,9 @@ impl ClientConfig {
         }
         settings.set("receive.message.max.bytes", &mut config.receive_message_max_bytes)?;
         settings.set("enable.metrics.push", &mut config.enable_metrics_push)?;
+        if let Some(interval) = settings.read(STATISTICS_INTERVAL)? {
+            config = config.statistics_interval(Some(interval));
+        }
         config.security =
             SecurityConfig::from_settings(&settings).map_err(|error| config.words.reword(error))?;
         config.check().map_err(|error| config.words.reword(error))?;
@@ -344,6 +362,36 @@ impl ClientConfig {
         self
     }
 
+    /// Sets how often the [callback for statistics](ClientConfig::statistics_callback) is called
+    /// (librdkafka's `statistics.interval.ms`; default `None`, in a properties file 0, which is
+    /// never; at most a day).
+    #[must_use]
+    pub fn statistics_interval(mut self, interval: impl Into<Option<Duration>>) -> Self {
+        self.statistics_interval = interval.into().filter(|interval| !interval.is_zero());
+        self
+    }
+
+    /// Sets who is given statistics of the client, in the JSON of librdkafka's `STATISTICS.md`,
+    /// every [`statistics_interval`](ClientConfig::statistics_interval); default nobody. Nothing is
+    /// counted unless both are set.
+    ///
+    /// A report is of the whole client: of all its producers and consumers together, whose number
+    /// in librdkafka is one. A field for which this client has no number is left out; the
+    /// [guide to observability](crate::guide::observability) lists those that are there.
+    ///
+    /// Called by a task of the client, on the runtime's threads: it must not block. Its first panic
+    /// is logged, and none ends the reports.
+    #[must_use]
+    pub fn statistics_callback(mut self, callback: impl Fn(&str) + Send + Sync + 'static) -> Self {
+        self.statistics_callback = Some(StatisticsCallback(Arc::new(callback)));
+        self
+    }
+
+    /// The interval and the callback, if both are set.
+    pub(crate) fn statistics(&self) -> Option<(Duration, &StatisticsCallback)> {
+        Some((self.statistics_interval?, self.statistics_callback.as_ref()?))
+    }
+
     /// The parsed list of `bootstrap.servers`.
     ///
     /// # Errors
@@ -413,6 +461,9 @@ impl ClientConfig {
         check_range("metadata.max.age.ms", self.metadata_max_age.as_millis(), 1, forever)?;
         // 5 s is Kafka's own bound.
         check_range("metadata.max.idle.ms", self.metadata_max_idle.as_millis(), 5000, forever)?;
+        // librdkafka's bound.
+        let statistics = self.statistics_interval.unwrap_or(MILLISECOND).as_millis();
+        check_range(STATISTICS_INTERVAL, statistics, 1, 86_400_000)?;
         // librdkafka's bounds; a frame's length is a 32-bit number.
         check_range(
             "receive.message.max.bytes",
@@ -455,6 +506,8 @@ impl Default for ClientConfig {
             security: SecurityConfig::default(),
             connector: None,
             max_api_versions: Vec::new(),
+            statistics_interval: None,
+            statistics_callback: None,
             hooks: None,
             seed: None,
             wall_clock: None,

@@ -38,6 +38,7 @@ pub use assertion::{Assertion, AssertionAlgorithm, AssertionSigner};
 #[cfg(feature = "aws-msk-iam")]
 pub use aws::{AwsCredentials, AwsCredentialsProvider, AwsMskIam};
 pub use client::{ClientConfig, MetadataRecoveryStrategy};
+pub(crate) use client::{STATISTICS_INTERVAL, StatisticsCallback};
 #[cfg(all(feature = "oidc", feature = "tls"))]
 pub use cloud::GoogleServiceAccount;
 #[cfg(feature = "oidc")]

@@ -49,7 +49,7 @@ impl Walk {
             subscription,
             CancellationToken::new(),
             decode,
-            ConsumerObserver::new(ClientRecorder::new("bench").consumer(), None),
+            ConsumerObserver::new(ClientRecorder::new("bench").consumer(), None, None),
         ));
         let assignment = |partition| {
             let partition = TopicPartition::new(topic, partition);

@@ -1,4 +1,4 @@
-//! What a consumer reads for its metrics when they are pushed (KIP-714).
+//! What a consumer reads for its metrics when they are pushed (KIP-714), and for reports.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -9,6 +9,7 @@ use crate::consumer::config::ConsumerConfig;
 use crate::consumer::group::Group;
 use crate::consumer::shared::ConsumerShared;
 use crate::runtime::Runtime;
+use crate::statistics;
 
 pub(crate) fn start(
     shared: &Arc<ConsumerShared>,
@@ -42,4 +43,19 @@ pub(crate) fn start(
         }
         Readings { labels, gauges }
     })
+}
+
+/// What a consumer that lives tells for reports.
+pub(crate) fn reading(
+    shared: &Arc<ConsumerShared>,
+    is_in_group: bool,
+) -> impl Fn(&mut statistics::HandleReadings) -> bool + Send + Sync + use<> {
+    let shared = Arc::downgrade(shared);
+    move |readings| {
+        let Some(shared) = shared.upgrade() else { return false };
+        readings.has_group |= is_in_group;
+        let partitions = &mut readings.consumers.get_or_insert_default().0;
+        shared.read(|subscription| partitions.extend(subscription.readings()));
+        true
+    }
 }

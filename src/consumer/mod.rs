@@ -109,12 +109,20 @@ impl Consumer {
             subscription = subscription.marked_by_application();
         }
         subscription.tells_ends = config.enable_partition_eof;
+        let observer = ConsumerObserver::new(
+            cluster.recorder().consumer(),
+            cluster.config().hooks.clone(),
+            cluster.statistics().cloned(),
+        );
         let shared = Arc::new(ConsumerShared::new(
             subscription,
             runtime.cancelled().clone(),
             decode,
-            ConsumerObserver::new(cluster.recorder().consumer(), cluster.config().hooks.clone()),
+            observer,
         ));
+        if let Some(statistics) = cluster.statistics() {
+            statistics.add(metrics::reading(&shared, config.group_id.is_some()));
+        }
         let lanes = cluster.lanes();
         let fetcher =
             Fetcher::new(Arc::clone(&shared), cluster, &runtime, Lane::Fetch(lanes.id()), &config);

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::client_telemetry::{ClientKind, Meter};
 use crate::hooks::HookCaller;
 use crate::observability::{ConsumerEvent, ConsumerRecorder, GroupRecorder, MemberEvent};
+use crate::statistics::Statistics;
 
 /// Is told of what is fetched and delivered.
 #[derive(Debug)]
@@ -12,6 +13,7 @@ pub(crate) struct ConsumerObserver {
     recorder: ConsumerRecorder,
     meter: Arc<Meter>,
     hooks: Option<Arc<HookCaller>>,
+    statistics: Option<Arc<Statistics>>,
 }
 
 /// Is told of the membership in a group.
@@ -22,8 +24,12 @@ pub(crate) struct MemberObserver {
 }
 
 impl ConsumerObserver {
-    pub(crate) fn new(recorder: ConsumerRecorder, hooks: Option<Arc<HookCaller>>) -> Self {
-        Self { recorder, meter: Arc::new(Meter::new(ClientKind::Consumer)), hooks }
+    pub(crate) fn new(
+        recorder: ConsumerRecorder,
+        hooks: Option<Arc<HookCaller>>,
+        statistics: Option<Arc<Statistics>>,
+    ) -> Self {
+        Self { recorder, meter: Arc::new(Meter::new(ClientKind::Consumer)), hooks, statistics }
     }
 
     pub(crate) fn tell(&self, event: ConsumerEvent<'_>) {
@@ -31,6 +37,9 @@ impl ConsumerObserver {
         self.meter.note_consumer(event);
         if let Some(hooks) = &self.hooks {
             hooks.note_consumer(event);
+        }
+        if let Some(statistics) = &self.statistics {
+            statistics.counters.note_consumer(event);
         }
     }
 

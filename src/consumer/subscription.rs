@@ -36,6 +36,7 @@ use crate::consumer::position::{
 use crate::error::{Error, ErrorKind, Result};
 use crate::group_metadata::OffsetAndMetadata;
 use crate::ids::{LeaderEpoch, Offset, TopicId, TopicPartition};
+use crate::statistics::PartitionReading;
 
 /// What may be committed for one partition, and under which assignment it was consumed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -205,6 +206,23 @@ impl Subscription {
 
     pub(crate) fn paused(&self) -> impl Iterator<Item = &TopicPartition> {
         self.entries.iter().filter(|(_, entry)| entry.paused).map(|(tp, _)| tp)
+    }
+
+    /// All partitions with where this consumer stands in them.
+    pub(crate) fn readings(&self) -> impl Iterator<Item = (TopicPartition, PartitionReading)> {
+        self.entries.iter().map(|(partition, entry)| {
+            let (assignment, watermarks) = (&entry.assignment, entry.assignment.watermarks());
+            let reading = PartitionReading {
+                position: assignment.position(),
+                stored: assignment.done().map(|done| done.offset),
+                committed: entry.committed,
+                log_start: watermarks.and_then(|watermarks| watermarks.log_start_offset),
+                high_watermark: watermarks.map(|watermarks| watermarks.high_watermark),
+                last_stable: watermarks.and_then(|watermarks| watermarks.last_stable_offset),
+                end: assignment.end(),
+            };
+            (partition.clone(), reading)
+        })
     }
 
     /// The assignment by which the application came where it is.

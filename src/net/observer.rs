@@ -9,6 +9,7 @@ use crate::error::Error;
 use crate::hooks::HookCaller;
 use crate::ids::BrokerId;
 use crate::observability::{ConnectionEvent, ConnectionRecorder};
+use crate::statistics::Statistics;
 
 /// Shared by all connections of a client.
 #[derive(Clone, Debug)]
@@ -16,6 +17,7 @@ pub(crate) struct ConnectionObserver {
     counters: Arc<ConnectionCounters>,
     recorder: ConnectionRecorder,
     hooks: Option<Arc<HookCaller>>,
+    statistics: Option<Arc<Statistics>>,
 }
 
 #[derive(Debug, Default)]
@@ -45,8 +47,12 @@ pub(super) struct OpenConnection<'a> {
 }
 
 impl ConnectionObserver {
-    pub(crate) fn new(recorder: ConnectionRecorder, hooks: Option<Arc<HookCaller>>) -> Self {
-        Self { counters: Arc::default(), recorder, hooks }
+    pub(crate) fn new(
+        recorder: ConnectionRecorder,
+        hooks: Option<Arc<HookCaller>>,
+        statistics: Option<Arc<Statistics>>,
+    ) -> Self {
+        Self { counters: Arc::default(), recorder, hooks, statistics }
     }
 
     pub(crate) fn counts(&self) -> ConnectionCounts {
@@ -69,6 +75,9 @@ impl ConnectionObserver {
         self.recorder.note(event);
         if let Some(hooks) = &self.hooks {
             hooks.note_connection(broker, address, event);
+        }
+        if let Some(statistics) = &self.statistics {
+            statistics.counters.note_connection(broker, address, event);
         }
     }
 

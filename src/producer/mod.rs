@@ -167,8 +167,15 @@ impl Producer {
         let shared = Arc::new(ProducerShared::new(config, cluster.wall_clock().clone()));
         let lanes = cluster.lanes();
         let recorder = cluster.recorder().producer(shared.accumulator.memory.size());
-        let observer = ProducerObserver::new(recorder, cluster.config().hooks.clone());
+        let observer = ProducerObserver::new(
+            recorder,
+            cluster.config().hooks.clone(),
+            cluster.statistics().cloned(),
+        );
         let (counters, meter) = (observer.counters(), observer.meter());
+        if let Some(statistics) = cluster.statistics() {
+            statistics.add(stats::reading(&shared));
+        }
         let lane = Lane::Produce(lanes.id());
         let task = SenderTask::new(Arc::clone(&shared), cluster, lane, observer);
         runtime.spawn(task.run());

@@ -6,6 +6,7 @@ use super::stats::Counters;
 use crate::client_telemetry::{ClientKind, Meter};
 use crate::hooks::HookCaller;
 use crate::observability::{ProducerEvent, ProducerRecorder};
+use crate::statistics::Statistics;
 
 #[derive(Debug)]
 pub(super) struct ProducerObserver {
@@ -13,12 +14,17 @@ pub(super) struct ProducerObserver {
     recorder: ProducerRecorder,
     meter: Arc<Meter>,
     hooks: Option<Arc<HookCaller>>,
+    statistics: Option<Arc<Statistics>>,
 }
 
 impl ProducerObserver {
-    pub(super) fn new(recorder: ProducerRecorder, hooks: Option<Arc<HookCaller>>) -> Self {
+    pub(super) fn new(
+        recorder: ProducerRecorder,
+        hooks: Option<Arc<HookCaller>>,
+        statistics: Option<Arc<Statistics>>,
+    ) -> Self {
         let meter = Arc::new(Meter::new(ClientKind::Producer));
-        Self { counters: Arc::default(), recorder, meter, hooks }
+        Self { counters: Arc::default(), recorder, meter, hooks, statistics }
     }
 
     pub(super) fn tell(&mut self, event: ProducerEvent<'_>) {
@@ -27,6 +33,9 @@ impl ProducerObserver {
         self.meter.note_producer(event);
         if let Some(hooks) = &self.hooks {
             hooks.note_producer(event);
+        }
+        if let Some(statistics) = &self.statistics {
+            statistics.counters.note_producer(event);
         }
     }
 

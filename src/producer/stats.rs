@@ -1,10 +1,13 @@
 //! What a producer counts, a batch at a time.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
+use super::ProducerShared;
 use super::accumulator::memory::BufferMemory;
 use crate::observability::ProducerEvent;
+use crate::statistics::HandleReadings;
 
 /// Counters of a producer since its creation.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -29,6 +32,21 @@ pub struct ProducerStats {
     /// Whether, with adaptive batching, a batch opened while a request is in flight waits for the
     /// reply.
     pub waits_for_replies: bool,
+}
+
+/// What a producer that lives tells for reports.
+pub(super) fn reading(
+    shared: &Arc<ProducerShared>,
+) -> impl Fn(&mut HandleReadings) -> bool + Send + Sync + use<> {
+    let shared = Arc::downgrade(shared);
+    move |readings| {
+        let Some(shared) = shared.upgrade() else { return false };
+        let memory = &shared.accumulator.memory;
+        let sum = readings.producers.get_or_insert_default();
+        sum.size += memory.size();
+        sum.used += memory.size().saturating_sub(memory.free());
+        true
+    }
 }
 
 #[derive(Debug, Default)]

@@ -1,5 +1,6 @@
 //! Headers: what stands before the body of every request and every reply.
 
+use std::fmt;
 use std::marker::PhantomData;
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -134,12 +135,20 @@ pub(crate) fn decode_data<'a, D: Data + Decode<'a>>(bytes: &'a [u8]) -> Result<D
 }
 
 /// A reply and what is needed to read it; the message borrows from it.
-#[derive(Debug)]
 pub struct Reply<R> {
     frame: Bytes,
     version: i16,
     broker: Option<BrokerId>,
     request: PhantomData<fn(R)>,
+}
+
+impl<R: Request> fmt::Debug for Reply<R> {
+    /// Without its bytes, which may hold a secret.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = f.debug_struct("Reply");
+        shown.field("api", &R::API).field("version", &self.version).field("broker", &self.broker);
+        shown.finish_non_exhaustive()
+    }
 }
 
 impl<R: Request> Reply<R> {

@@ -23,6 +23,7 @@ fn heard(
         recorder: client.consumer(),
         meter: Arc::clone(&meter),
         hooks: Some(HookCaller::new(hooks.clone())),
+        statistics: None,
     };
     let mut member = observer.member(client.group("g"));
     before(&observer, &mut member);

@@ -142,7 +142,7 @@ impl World {
             subscription,
             CancellationToken::new(),
             decode,
-            ConsumerObserver::new(ClientRecorder::new("model").consumer(), None),
+            ConsumerObserver::new(ClientRecorder::new("model").consumer(), None, None),
         ));
         let receiver = Receiver::new(Arc::clone(&shared), 1);
         let (paused, owned) = ([false; 2], [false; 2]);

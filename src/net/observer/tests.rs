@@ -22,6 +22,7 @@ fn every_event_is_heard_by_all_whom_it_concerns() {
         let observer = ConnectionObserver::new(
             ClientRecorder::new("c").connections(),
             Some(HookCaller::new(hooks.clone())),
+            None,
         );
         let (counts, told) = (observer.counts(), noted.snapshot());
         observer.tell(None, &BrokerAddress::new("b", 9092), event);

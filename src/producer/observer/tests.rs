@@ -38,6 +38,7 @@ fn heard(event: ProducerEvent<'_>) -> Vec<&'static str> {
         recorder,
         meter: Arc::clone(&meter),
         hooks: Some(HookCaller::new(hooks.clone())),
+        statistics: None,
     };
     let before = (counters.snapshot(&memory), noted.snapshot());
     observer.tell(event);
