@@ -123,7 +123,7 @@ impl Client {
     /// - [`ErrorKind::Config`] if a setting is invalid or contradicts another.
     /// - [`ErrorKind::Closed`] after [`Client::close`] or the end of the tokio runtime.
     pub fn producer(&self, config: ProducerConfig) -> Result<Producer> {
-        self.cluster.check_open()?;
+        self.check_keeps_records()?;
         if config.transactional_id.is_some() {
             return Err(Error::config(
                 "transactional.id is set: Client::transactional_producer makes such a producer",
@@ -139,7 +139,7 @@ impl Client {
     /// - [`ErrorKind::Config`] if a setting is invalid or contradicts another.
     /// - [`ErrorKind::Closed`] after [`Client::close`] or the end of the tokio runtime.
     pub fn transactional_producer(&self, config: ProducerConfig) -> Result<TransactionalProducer> {
-        self.cluster.check_open()?;
+        self.check_keeps_records()?;
         TransactionalProducer::start(&self.cluster, config)
     }
 
@@ -149,7 +149,7 @@ impl Client {
     /// - [`ErrorKind::Config`] if a setting is invalid or contradicts another.
     /// - [`ErrorKind::Closed`] after [`Client::close`] or the end of the tokio runtime.
     pub fn consumer(&self, config: ConsumerConfig) -> Result<Consumer> {
-        self.cluster.check_open()?;
+        self.check_keeps_records()?;
         Consumer::start(&self.cluster, config)
     }
 
@@ -159,7 +159,7 @@ impl Client {
     /// - [`ErrorKind::Config`] if a setting is invalid or contradicts another.
     /// - [`ErrorKind::Closed`] after [`Client::close`] or the end of the tokio runtime.
     pub fn share_consumer(&self, config: ShareConsumerConfig) -> Result<ShareConsumer> {
-        self.cluster.check_open()?;
+        self.check_keeps_records()?;
         ShareConsumer::start(&self.cluster, config)
     }
 
@@ -177,7 +177,7 @@ impl Client {
         consumer: ConsumerConfig,
         producer: ProducerConfig,
     ) -> Result<ExactlyOnce> {
-        self.cluster.check_open()?;
+        self.check_keeps_records()?;
         ExactlyOnce::start(&self.cluster, consumer, producer)
     }
 
@@ -216,6 +216,18 @@ impl Client {
     ) -> Result<crate::unstable::Reply<R>> {
         let deadline = runtime::deadline(self.cluster.config().default_api_timeout);
         self.cluster.call_raw(&target.route(), Lane::Admin, deadline, request).await
+    }
+
+    /// Whether those who are asked keep records.
+    fn check_keeps_records(&self) -> Result<()> {
+        self.cluster.check_open()?;
+        match self.cluster.config().asks_controllers() {
+            true => Err(Error::config(
+                "bootstrap.controllers is set: controllers keep no records, so only an Admin can \
+                 be made, or use bootstrap.servers",
+            )),
+            false => Ok(()),
+        }
     }
 
     /// What its handles share.
@@ -297,6 +309,17 @@ mod tests {
         let error = client.connect(5 * SECOND).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Connect);
         client.close(SECOND).await.unwrap();
+    }
+
+    #[cfg(feature = "admin")]
+    #[tokio::test]
+    async fn controllers_keep_no_records() {
+        let config = ClientConfig::default().bootstrap_controllers("a:1").seed(1);
+        let client = Client::new(config).unwrap();
+        let error = client.producer(ProducerConfig::new()).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Config, "{error}");
+        let error = client.consumer(ConsumerConfig::new()).unwrap_err();
+        assert!(error.to_string().contains("bootstrap.controllers"), "{error}");
     }
 
     #[tokio::test(start_paused = true)]

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::{AclOperation, Admin, acls, check, non_negative};
-use crate::cluster::Route;
+use crate::cluster::{CONTROLLER, Route};
 use crate::config::BrokerAddress;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ids::BrokerId;
@@ -11,15 +11,20 @@ use crate::wire::messages::describe_cluster::{DescribeClusterRequest, DescribeCl
 use crate::wire::messages::metadata::MetadataResponse;
 use crate::wire::messages::unregister_broker::{UnregisterBrokerRequest, UnregisterBrokerResponse};
 
+/// Java's `EndpointType.BROKER`.
+const BROKER: i8 = 1;
+
 /// The description of a cluster and its brokers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ClusterDescription {
     /// The cluster's id.
     pub cluster_id: Option<String>,
-    /// The controller. On KRaft it is some broker, which forwards requests to the controller.
+    /// The controller. On KRaft it is some broker, which forwards requests to the controller; the
+    /// active controller, if controllers are asked.
     pub controller: Option<BrokerId>,
-    /// The live brokers, by id.
+    /// The live brokers, by id; the controllers, if those are asked
+    /// ([`ClientConfig::bootstrap_controllers`](crate::ClientConfig::bootstrap_controllers)).
     pub brokers: Vec<BrokerDescription>,
     /// The operations the client may perform on the cluster, if the broker tells (2.8 and newer).
     pub authorized_operations: Option<BTreeSet<AclOperation>>,
@@ -49,7 +54,10 @@ impl Admin {
         let this = self.begun();
         match this.nodes(false).await {
             // Before 2.8 only Metadata knows the brokers.
-            Err(error) if error.kind() == ErrorKind::Unsupported => {
+            Err(error)
+                if error.kind() == ErrorKind::Unsupported
+                    && !this.cluster.config().asks_controllers() =>
+            {
                 this.metadata(Some(Vec::new()), from_metadata).await
             }
             answered => answered,
@@ -83,10 +91,11 @@ impl Admin {
     }
 
     async fn nodes(&self, also_fenced: bool) -> Result<ClusterDescription> {
+        let asks_controllers = self.cluster.config().asks_controllers();
         let request = |_| DescribeClusterRequest {
+            endpoint_type: if asks_controllers { CONTROLLER } else { BROKER },
             include_cluster_authorized_operations: true,
             include_fenced_brokers: also_fenced,
-            ..DescribeClusterRequest::default()
         };
         let read = |response: &DescribeClusterResponse<'_>| {
             check(response.error_code, response.error_message)?;

@@ -142,8 +142,12 @@ impl ConfigResource {
     }
 
     /// Changes go to the controller, but those of a broker to it, which checks what others cannot.
-    fn route_of_change(&self) -> Route {
-        self.broker_id().map_or(Route::Controller, Route::Broker)
+    /// Controllers keep configs of brokers as they do all others, but each has loggers of its own
+    /// (KIP-919).
+    fn route_of_change(&self, asks_controllers: bool) -> Route {
+        let of_active = asks_controllers && self.kind != ConfigResourceType::BrokerLogger;
+        let broker = self.broker_id().filter(|_| !of_active);
+        broker.map_or(Route::Controller, Route::Broker)
     }
 }
 
@@ -369,9 +373,10 @@ impl Admin {
             });
             Ok(altered.collect())
         };
+        let asks_controllers = self.cluster.config().asks_controllers();
         self.ask_each(
             &merged,
-            ConfigResource::route_of_change,
+            |resource| resource.route_of_change(asks_controllers),
             |share, _| IncrementalAlterConfigsRequest {
                 resources: share
                     .iter()
@@ -452,14 +457,19 @@ mod tests {
     #[test]
     fn what_only_a_broker_knows_is_asked_of_it() {
         assert_eq!(ConfigResource::broker(3).route(), Route::Broker(BrokerId(3)));
-        assert_eq!(ConfigResource::broker_loggers(3).route_of_change(), Route::Broker(BrokerId(3)));
+        assert_eq!(
+            ConfigResource::broker_loggers(3).route_of_change(true),
+            Route::Broker(BrokerId(3))
+        );
+        assert_eq!(ConfigResource::broker(3).route_of_change(false), Route::Broker(BrokerId(3)));
+        assert_eq!(ConfigResource::broker(3).route_of_change(true), Route::Controller);
         assert_eq!(ConfigResource::all_brokers().route(), Route::Any);
         assert_eq!(
             ConfigResource::topic("3").route(),
             Route::Any,
             "a topic may be named like a broker"
         );
-        assert_eq!(ConfigResource::group("g").route_of_change(), Route::Controller);
+        assert_eq!(ConfigResource::group("g").route_of_change(false), Route::Controller);
     }
 
     #[test]

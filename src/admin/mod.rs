@@ -34,6 +34,7 @@ use crate::ids::{PartitionId, TopicPartition};
 use crate::runtime;
 use crate::shown::shown;
 use crate::wire::call::Request;
+use crate::wire::messages::ApiKey;
 
 mod acls;
 mod cluster;
@@ -98,6 +99,11 @@ pub type Outcomes<K, T> = BTreeMap<K, Result<T>>;
 /// connection is lost after a change was sent, the retry finds the change made: creating a topic
 /// may then fail because it exists.
 ///
+/// A client of controllers ([`bootstrap_controllers`](crate::ClientConfig::bootstrap_controllers)) asks the
+/// active one about the cluster, its features, quorum, ACLs and configs, about reassignments, and to
+/// unregister nodes, as Java's does. All else fails with
+/// [`UNSUPPORTED_ENDPOINT_TYPE`](ErrorCode::UNSUPPORTED_ENDPOINT_TYPE) before anything is sent.
+///
 /// # Cancel safety
 /// If the future of a change is dropped, the change may still be made.
 #[derive(Clone)]
@@ -157,6 +163,7 @@ impl Admin {
         read: impl for<'a> Fn(&R::Response<'a>) -> Result<T>,
     ) -> Result<T> {
         let whole = BTreeMap::from([(Whole, ())]);
+        self.check_endpoint::<R>()?;
         let request = |_: &[(&Whole, &())], version: i16| request(version);
         let read =
             |_: &[(&Whole, &())], response: &R::Response<'_>| Ok(vec![(Whole, read(response))]);
@@ -173,7 +180,10 @@ impl Admin {
         request: impl Fn(&[(&'k K, &'k V)], i16) -> R,
         read: impl for<'a> Fn(&[(&'k K, &'k V)], &R::Response<'a>) -> Result<Vec<(K, Result<T>)>>,
     ) -> Outcomes<K, T> {
-        self.cluster.fan_out(items, route, self.deadline(), request, read).await
+        match self.check_endpoint::<R>() {
+            Ok(()) => self.cluster.fan_out(items, route, self.deadline(), request, read).await,
+            Err(error) => all_refused(items, &error),
+        }
     }
 
     /// [`Admin::ask_each`] for a change that Kafka cannot validate without making it.
@@ -186,7 +196,7 @@ impl Admin {
     ) -> Outcomes<K, T> {
         match self.check_is_for_real::<R>() {
             Ok(()) => self.ask_each(items, route, request, read).await,
-            Err(error) => items.keys().map(|key| (key.clone(), Err(error.clone()))).collect(),
+            Err(error) => all_refused(items, &error),
         }
     }
 
@@ -199,6 +209,16 @@ impl Admin {
     ) -> Result<T> {
         self.check_is_for_real::<R>()?;
         self.ask(route, request, read).await
+    }
+
+    /// Whether controllers are asked, and do not do this.
+    fn check_endpoint<R: Request>(&self) -> Result<()> {
+        if !self.cluster.config().asks_controllers() || OF_CONTROLLERS.contains(&R::API) {
+            return Ok(());
+        }
+        Err(Error::broker(ErrorCode::UNSUPPORTED_ENDPOINT_TYPE)
+            .with_context("controllers do not do this, but brokers do: use bootstrap.servers")
+            .in_api(R::API.name()))
     }
 
     fn check_is_for_real<R: Request>(&self) -> Result<()> {
@@ -219,6 +239,24 @@ impl fmt::Debug for Admin {
     }
 }
 
+/// What Java's `KafkaAdminClient` asks of controllers: the calls whose `NodeProvider` supports them.
+const OF_CONTROLLERS: &[ApiKey] = &[
+    ApiKey::AddRaftVoter,
+    ApiKey::AlterPartitionReassignments,
+    ApiKey::ApiVersions,
+    ApiKey::CreateAcls,
+    ApiKey::DeleteAcls,
+    ApiKey::DescribeAcls,
+    ApiKey::DescribeCluster,
+    ApiKey::DescribeConfigs,
+    ApiKey::DescribeQuorum,
+    ApiKey::IncrementalAlterConfigs,
+    ApiKey::ListPartitionReassignments,
+    ApiKey::RemoveRaftVoter,
+    ApiKey::UnregisterBroker,
+    ApiKey::UpdateFeatures,
+];
+
 /// The item of a question that has no parts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Whole;
@@ -236,6 +274,10 @@ impl Item for Whole {
 /// Items without anything to say of them.
 fn keys<K: Item>(keys: impl IntoIterator<Item = impl Into<K>>) -> BTreeMap<K, ()> {
     keys.into_iter().map(|key| (key.into(), ())).collect()
+}
+
+fn all_refused<K: Item, V, T>(items: &BTreeMap<K, V>, error: &Error) -> Outcomes<K, T> {
+    items.keys().map(|key| (key.clone(), Err(error.clone()))).collect()
 }
 
 /// What came of the one item that was asked for.

@@ -9,7 +9,7 @@ use super::*;
 use crate::client::Client;
 use crate::config::ClientConfig;
 use crate::error::Class;
-use crate::ids::Offset;
+use crate::ids::{BrokerId, Offset};
 use crate::net::InMemory;
 
 /// Three brokers with topic `t` of six partitions, two led by each.
@@ -23,6 +23,11 @@ fn admin(embedded: &EmbeddedCluster) -> Admin {
     )
     .unwrap()
     .admin()
+}
+
+fn admin_of_controllers(embedded: &EmbeddedCluster, seed: u64) -> Admin {
+    let config = ClientConfig::default().bootstrap_controllers(embedded.bootstrap_servers());
+    Client::new(config.connector(InMemory(embedded.clone())).seed(seed)).unwrap().admin()
 }
 
 fn all(spec: OffsetSpec) -> impl Iterator<Item = (TopicPartition, OffsetSpec)> {
@@ -388,6 +393,63 @@ async fn a_broker_without_pages_is_asked_by_metadata() {
         Some(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)
     );
     assert_eq!(admin.list_topics().await.unwrap().len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_active_controller_is_asked_what_controllers_do() {
+    let embedded =
+        EmbeddedCluster::builder().brokers(3).only_controllers().in_memory().start().await.unwrap();
+    for seed in 0..5 {
+        let admin = admin_of_controllers(&embedded, seed);
+        admin.describe_configs([ConfigResource::all_brokers()]).await;
+    }
+    assert_eq!(asked(&embedded, ApiKey::DescribeConfigs), [1; 5]);
+    let admin = admin_of_controllers(&embedded, 1);
+    let described = admin.describe_cluster().await.unwrap();
+    assert_eq!((described.brokers.len(), described.controller), (3, Some(BrokerId(1))));
+    let change = [ConfigAlteration::set("log.cleaner.threads", "2")];
+    let of_two = (ConfigResource::broker(2), change.to_vec());
+    admin.alter_configs([of_two, (ConfigResource::all_brokers(), change.to_vec())]).await;
+    assert_eq!(asked(&embedded, ApiKey::IncrementalAlterConfigs), [1]);
+    // Another takes over.
+    embedded.kill_broker(1);
+    admin.describe_features().await.unwrap();
+    assert_eq!(admin.describe_cluster().await.unwrap().controller, Some(BrokerId(2)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_controllers_do_not_do_is_refused_before_anything_is_sent() {
+    let embedded = EmbeddedCluster::builder().only_controllers().in_memory().start().await.unwrap();
+    let admin = admin_of_controllers(&embedded, 1);
+    let refusals = [
+        admin.list_topics().await.unwrap_err(),
+        only(admin.delete_topics(["t"]).await).unwrap_err(),
+        only(admin.list_offsets([(TopicPartition::new("t", 0), OffsetSpec::Latest)]).await)
+            .unwrap_err(),
+    ];
+    for error in refusals {
+        assert_eq!(error.code(), Some(ErrorCode::UNSUPPORTED_ENDPOINT_TYPE), "{error}");
+    }
+    assert!(embedded.requests().is_empty(), "{:?}", embedded.requests());
+}
+
+#[tokio::test(start_paused = true)]
+async fn brokers_in_the_place_of_controllers_and_the_reverse_are_refused_at_once() {
+    let begun = runtime::now();
+    let error = admin_of_controllers(&brokers(1).await, 1).describe_cluster().await.unwrap_err();
+    assert_eq!(error.code(), Some(ErrorCode::MISMATCHED_ENDPOINT_TYPE), "{error}");
+    let old = brokers(1).await;
+    for broker in 1..=3 {
+        old.set_versions(broker, ApiKey::DescribeCluster, 0, 0);
+    }
+    let error = admin_of_controllers(&old, 1).describe_cluster().await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unsupported, "{error}");
+    assert!(error.to_string().contains("3.7"), "{error}");
+    let controllers =
+        EmbeddedCluster::builder().only_controllers().in_memory().start().await.unwrap();
+    let error = admin(&controllers).create_topic(NewTopic::new("t")).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unsupported, "{error}");
+    assert!(runtime::now() - begun < Duration::from_secs(5));
 }
 
 /// The futures of a user must run on any thread; this fails to compile if one of them cannot.

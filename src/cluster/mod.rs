@@ -41,7 +41,7 @@ pub(crate) use retry::Backoff;
 pub(crate) use route::Route;
 pub(crate) use rpc::GroupCoordinator;
 #[cfg(feature = "admin")]
-pub(crate) use rpc::partition_description;
+pub(crate) use rpc::{CONTROLLER, partition_description};
 #[cfg(test)]
 pub(crate) use view::Partition;
 pub use view::PartitionDescription;

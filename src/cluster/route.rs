@@ -22,7 +22,7 @@ use crate::wire::call::{Reply, Request};
     allow(dead_code, reason = "administration alone takes most of them")
 )]
 pub(crate) enum Route {
-    /// Any broker.
+    /// Any broker; the active controller where controllers are asked in place of brokers.
     Any,
     /// The controller, or on KRaft the broker that forwards to it.
     Controller,
@@ -131,7 +131,7 @@ impl Cluster {
 
     pub(super) async fn node(&self, route: &Route, lane: Lane, deadline: Instant) -> Result<Node> {
         match route {
-            Route::Any => self.any_node(lane, deadline).await,
+            Route::Any if !self.config().asks_controllers() => self.any_node(lane, deadline).await,
             Route::Broker(id) => {
                 let view = self.known(deadline).await?;
                 match view.broker(*id) {
@@ -143,10 +143,15 @@ impl Cluster {
                     }
                 }
             }
-            Route::Controller => {
+            Route::Any | Route::Controller => {
                 let view = self.known(deadline).await?;
                 match view.controller {
                     Some(controller) => Ok(Node::Broker(controller)),
+                    // A broker forwards, a controller that is not active refuses.
+                    None if self.config().asks_controllers() => {
+                        self.request_refresh();
+                        Err(Error::new(ErrorKind::NoMetadata, "no controller is active"))
+                    }
                     None => self.any_node(lane, deadline).await,
                 }
             }

@@ -1,8 +1,12 @@
 //! Metadata and FindCoordinator between the wire's words and ours.
 
+#[cfg(feature = "admin")]
+mod controllers;
 mod group_coordinator;
 mod partitions;
 
+#[cfg(feature = "admin")]
+pub(crate) use controllers::CONTROLLER;
 pub(crate) use group_coordinator::GroupCoordinator;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -90,6 +94,10 @@ pub(super) async fn ask_metadata(
     ask: &MetadataQuery,
     deadline: Instant,
 ) -> Result<Snapshot> {
+    #[cfg(feature = "admin")]
+    if cluster.config().asks_controllers() {
+        return controllers::ask(cluster, node, deadline).await;
+    }
     let mut answer = ask_once(cluster, node, ask, deadline).await?;
     if ask.all {
         let missing = ask.without(&answer);
@@ -190,21 +198,24 @@ pub(super) fn metadata_request(
 /// The error of the reply as a whole (v13 and later, KIP-1102).
 pub(super) fn snapshot(response: &MetadataResponse<'_>) -> Result<Snapshot> {
     ErrorCode::check(response.error_code).map_err(Error::broker)?;
-    let mut brokers = BTreeMap::new();
-    for broker in &response.brokers {
-        let id = BrokerId(broker.node_id);
-        let port = u16::try_from(broker.port).map_err(|_| {
-            Error::new(ErrorKind::Protocol, format!("broker {id} has the port {}", broker.port))
-        })?;
-        let address = BrokerAddress::new(broker.host, port);
-        brokers.insert(id, Broker { id, address, rack: broker.rack.map(Arc::from) });
-    }
+    let brokers = response
+        .brokers
+        .iter()
+        .map(|found| broker(found.node_id, found.host, found.port, found.rack));
     Ok(Snapshot {
         cluster_id: response.cluster_id.map(|id| shown(id).to_string().into()),
         controller: known_broker(response.controller_id),
-        brokers,
+        brokers: brokers.collect::<Result<_>>()?,
         topics: response.topics.iter().filter_map(topic).collect(),
     })
+}
+
+fn broker(id: i32, host: &str, port: i32, rack: Option<&str>) -> Result<(BrokerId, Broker)> {
+    let id = BrokerId(id);
+    let port = u16::try_from(port)
+        .map_err(|_| Error::new(ErrorKind::Protocol, format!("broker {id} has the port {port}")))?;
+    let address = BrokerAddress::new(host, port);
+    Ok((id, Broker { id, address, rack: rack.map(Arc::from) }))
 }
 
 fn topic(topic: &MetadataResponseTopic<'_>) -> Option<Topic> {

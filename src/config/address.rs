@@ -27,13 +27,52 @@ impl BrokerAddress {
         self.port
     }
 
-    /// Reads the comma-separated list of `bootstrap.servers`.
-    pub(crate) fn parse_list(text: &str) -> Result<Vec<Self>> {
+    /// Reads the comma-separated list that a property holds.
+    pub(crate) fn parse_list(property: &str, text: &str) -> Result<Vec<Self>> {
         // A password may have a comma in it.
         if text.contains('@') {
-            return text.parse().map(|one| vec![one]);
+            return Self::parse(property, text).map(|one| vec![one]);
         }
-        text.split(',').map(str::trim).filter(|part| !part.is_empty()).map(str::parse).collect()
+        let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
+        parts.map(|part| Self::parse(property, part)).collect()
+    }
+
+    fn parse(property: &str, text: &str) -> Result<Self> {
+        let refuse = |why: &str| {
+            let address = shown(without_user(text));
+            Error::config(format!(
+                "{property} has {address:?}, {why}: host:port is allowed, with a comma before the \
+                 next"
+            ))
+        };
+        if text.contains('@') {
+            return Err(refuse(
+                "before which there is a user: it goes into sasl.username and sasl.password",
+            ));
+        }
+        if text.contains(';') {
+            return Err(refuse("which has a semicolon"));
+        }
+        let address = match text.split_once("://") {
+            Some((_, address)) => address,
+            None => text,
+        };
+        let (host, port) = address.rsplit_once(':').ok_or_else(|| refuse("which has no port"))?;
+        let host = match host.strip_prefix('[') {
+            Some(inner) => {
+                inner.strip_suffix(']').ok_or_else(|| refuse("which has no closing bracket"))?
+            }
+            None if host.contains(':') => return Err(refuse("an IPv6 address without brackets")),
+            None => host,
+        };
+        let allowed = |c: char| c.is_alphanumeric() || matches!(c, '.' | '-' | '_' | ':' | '%');
+        if host.is_empty() || !host.chars().all(allowed) {
+            return Err(refuse("which has no usable host"));
+        }
+        match port.parse() {
+            Ok(port) if port != 0 => Ok(Self::new(host, port)),
+            _ => Err(refuse("whose port is not a number from 1 to 65535")),
+        }
     }
 }
 
@@ -73,11 +112,11 @@ impl FromProperty for AddressFamily {
     }
 }
 
-/// `bootstrap.servers` as the user wrote it, who may have put a password in it.
+/// Bootstrap addresses as the user wrote them, who may have put a password among them.
 #[derive(Clone, Default)]
-pub(crate) struct BootstrapServers(pub(crate) String);
+pub(crate) struct BootstrapAddresses(pub(crate) String);
 
-impl fmt::Debug for BootstrapServers {
+impl fmt::Debug for BootstrapAddresses {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Debug::fmt(&shown(without_user(&self.0)), f)
     }
@@ -94,41 +133,7 @@ impl FromStr for BrokerAddress {
     /// Reads `host:port`, `[ipv6]:port`, each optionally after a `protocol://` as Kafka's listeners
     /// are written.
     fn from_str(text: &str) -> Result<Self> {
-        let refuse = |why: &str| {
-            let address = shown(without_user(text));
-            Error::config(format!(
-                "bootstrap.servers has {address:?}, {why}: host:port is allowed, with a comma \
-                 before the next"
-            ))
-        };
-        if text.contains('@') {
-            return Err(refuse(
-                "before which there is a user: it goes into sasl.username and sasl.password",
-            ));
-        }
-        if text.contains(';') {
-            return Err(refuse("which has a semicolon"));
-        }
-        let address = match text.split_once("://") {
-            Some((_, address)) => address,
-            None => text,
-        };
-        let (host, port) = address.rsplit_once(':').ok_or_else(|| refuse("which has no port"))?;
-        let host = match host.strip_prefix('[') {
-            Some(inner) => {
-                inner.strip_suffix(']').ok_or_else(|| refuse("which has no closing bracket"))?
-            }
-            None if host.contains(':') => return Err(refuse("an IPv6 address without brackets")),
-            None => host,
-        };
-        let allowed = |c: char| c.is_alphanumeric() || matches!(c, '.' | '-' | '_' | ':' | '%');
-        if host.is_empty() || !host.chars().all(allowed) {
-            return Err(refuse("which has no usable host"));
-        }
-        match port.parse() {
-            Ok(port) if port != 0 => Ok(Self::new(host, port)),
-            _ => Err(refuse("whose port is not a number from 1 to 65535")),
-        }
+        Self::parse("bootstrap.servers", text)
     }
 }
 
@@ -190,15 +195,18 @@ mod tests {
         for text in
             ["kafka://alice:hunter2@host:9092", "alice:hunt,er2@host:9092", "alice:hunter2@"]
         {
-            let error = BrokerAddress::parse_list(text).expect_err(text).to_string();
-            let shown = format!("{error} {:?}", BootstrapServers(text.to_owned()));
+            let error =
+                BrokerAddress::parse_list("bootstrap.servers", text).expect_err(text).to_string();
+            let shown = format!("{error} {:?}", BootstrapAddresses(text.to_owned()));
             assert!(!shown.contains("hunter2") && !shown.contains("alice"), "{shown}");
         }
     }
 
     #[test]
     fn a_list_with_semicolons_says_what_to_write() {
-        let error = BrokerAddress::parse_list("a:1;b:2").expect_err("one address").to_string();
+        let error = BrokerAddress::parse_list("bootstrap.servers", "a:1;b:2")
+            .expect_err("one address")
+            .to_string();
         assert_eq!(
             error,
             "bootstrap.servers has \"a:1;b:2\", which has a semicolon: host:port is allowed, \
@@ -217,7 +225,8 @@ mod tests {
 
     #[test]
     fn a_list_may_have_blanks_and_empty_parts() {
-        let list = BrokerAddress::parse_list(" a:1, b:2 ,,[::1]:3,").expect("a list");
+        let list =
+            BrokerAddress::parse_list("bootstrap.servers", " a:1, b:2 ,,[::1]:3,").expect("a list");
         assert_eq!(
             list.iter().map(ToString::to_string).collect::<Vec<_>>(),
             ["a:1", "b:2", "[::1]:3"]

@@ -22,7 +22,8 @@ use crate::net::Connector;
 #[non_exhaustive]
 pub struct ClientConfig {
     /// As written; parsed by [`ClientConfig::addresses`] so that the setter cannot fail.
-    pub(crate) bootstrap_servers: BootstrapServers,
+    pub(crate) bootstrap_servers: BootstrapAddresses,
+    pub(crate) bootstrap_controllers: BootstrapAddresses,
     pub(crate) client_id: String,
     pub(crate) client_software: (String, String),
     pub(crate) client_rack: Option<String>,
@@ -108,6 +109,7 @@ impl ClientConfig {
         let settings = Settings::of(properties, HandleKind::Client)?;
         let mut config = Self { words: settings.words(), ..Self::default() };
         settings.set("bootstrap.servers", &mut config.bootstrap_servers.0)?;
+        settings.set("bootstrap.controllers", &mut config.bootstrap_controllers.0)?;
         settings.set("client.id", &mut config.client_id)?;
         config.client_rack = settings.read("client.rack")?.filter(|rack: &String| !rack.is_empty());
         settings.set("request.timeout.ms", &mut config.request_timeout)?;
@@ -163,7 +165,21 @@ impl ClientConfig {
     /// suffice: the client discovers the others.
     #[must_use]
     pub fn bootstrap_servers(mut self, servers: impl Into<String>) -> Self {
-        self.bootstrap_servers = BootstrapServers(servers.into());
+        self.bootstrap_servers = BootstrapAddresses(servers.into());
+        self
+    }
+
+    /// Sets the comma-separated list of `host:port` of KRaft controllers to administer directly,
+    /// without a broker (`bootstrap.controllers`, KIP-919; no default; Kafka 3.7 or later). Excludes
+    /// `bootstrap.servers`: begin with [`ClientConfig::default`].
+    ///
+    /// Such a client has an [`Admin`](crate::Admin) only, which says what controllers can be asked.
+    /// Some of the controllers suffice: the client discovers the others.
+    #[cfg(feature = "admin")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "admin")))]
+    #[must_use]
+    pub fn bootstrap_controllers(mut self, controllers: impl Into<String>) -> Self {
+        self.bootstrap_controllers = BootstrapAddresses(controllers.into());
         self
     }
 
@@ -392,18 +408,40 @@ impl ClientConfig {
         Some((self.statistics_interval?, self.statistics_callback.as_ref()?))
     }
 
-    /// The parsed list of `bootstrap.servers`.
+    /// The parsed list of `bootstrap.servers`, or of `bootstrap.controllers`.
     ///
     /// # Errors
-    /// [`ErrorKind::Config`](crate::ErrorKind::Config) if it is empty or an address is impossible.
+    /// [`ErrorKind::Config`](crate::ErrorKind::Config) if both are empty, or neither is, or an
+    /// address is impossible.
     pub(crate) fn addresses(&self) -> Result<Vec<BrokerAddress>> {
-        let list = BrokerAddress::parse_list(&self.bootstrap_servers.0)?;
-        if list.is_empty() {
-            return Err(Error::config(
+        let (servers, controllers) = self.lists()?;
+        match (servers.is_empty(), controllers.is_empty()) {
+            (false, true) => Ok(servers),
+            (true, false) => Ok(controllers),
+            (true, true) => Err(Error::config(
                 "bootstrap.servers is empty: a comma-separated list of host:port is allowed",
+            )),
+            (false, false) => Err(Error::config(
+                "bootstrap.servers and bootstrap.controllers are both set: one of them is allowed",
+            )),
+        }
+    }
+
+    /// Whether controllers are asked in place of brokers (KIP-919).
+    pub(crate) fn asks_controllers(&self) -> bool {
+        !self.bootstrap_controllers.0.trim().is_empty()
+    }
+
+    fn lists(&self) -> Result<(Vec<BrokerAddress>, Vec<BrokerAddress>)> {
+        let servers = BrokerAddress::parse_list("bootstrap.servers", &self.bootstrap_servers.0)?;
+        let controllers =
+            BrokerAddress::parse_list("bootstrap.controllers", &self.bootstrap_controllers.0)?;
+        if !controllers.is_empty() && !cfg!(feature = "admin") {
+            return Err(Error::config(
+                "bootstrap.controllers is set: it needs kavka's feature admin",
             ));
         }
-        Ok(list)
+        Ok((servers, controllers))
     }
 
     /// Checks every value and that none contradicts another.
@@ -416,7 +454,7 @@ impl ClientConfig {
 
     /// All but that there is a `bootstrap.servers`, which a file may leave to a setter.
     fn check(&self) -> Result<()> {
-        BrokerAddress::parse_list(&self.bootstrap_servers.0)?;
+        self.lists()?;
         check_text("client.id", &self.client_id)?;
         let (name, version) = &self.client_software;
         if !is_software(name) || !is_software(version) {
@@ -479,7 +517,8 @@ impl Default for ClientConfig {
     /// Kafka's defaults, with no `bootstrap.servers`.
     fn default() -> Self {
         Self {
-            bootstrap_servers: BootstrapServers::default(),
+            bootstrap_servers: BootstrapAddresses::default(),
+            bootstrap_controllers: BootstrapAddresses::default(),
             client_id: "kavka".to_owned(),
             client_software: ("kavka".to_owned(), env!("CARGO_PKG_VERSION").to_owned()),
             client_rack: None,

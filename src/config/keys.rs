@@ -178,6 +178,7 @@ const RUSTLS: &str = "TlsConfig::client_config takes a rustls configuration of y
 #[rustfmt::skip]
 const KEYS: &[Key] = &[
     // All clients.
+    setting("bootstrap.controllers", C),
     setting("bootstrap.servers", C),
     alias("metadata.broker.list", C, "bootstrap.servers"),
     only("client.dns.lookup", C, "use_all_dns_ips", "the canonical name is needed by Kerberos only, which is not supported"),
@@ -210,7 +211,6 @@ const KEYS: &[Key] = &[
     setting("security.protocol", C),
     foreign("bootstrap.resolve.timeout.ms", C, "names are asked for until the operation that needs them times out"),
     foreign("metadata.cluster.check.enable", C, "the cluster and the node behind a connection are not checked by id (KIP-1242)"),
-    foreign("bootstrap.controllers", C, "only brokers can be asked, so name them in bootstrap.servers"),
 
     // Producers.
     setting("acks", P),

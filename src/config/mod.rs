@@ -32,7 +32,7 @@ mod settings;
 mod tls;
 mod token_refresh;
 
-pub(crate) use address::BootstrapServers;
+pub(crate) use address::BootstrapAddresses;
 pub use address::{AddressFamily, BrokerAddress};
 pub use assertion::{Assertion, AssertionAlgorithm, AssertionSigner};
 #[cfg(feature = "aws-msk-iam")]

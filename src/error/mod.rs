@@ -310,7 +310,12 @@ impl Error {
     }
 
     pub(crate) fn is_refusal(&self) -> bool {
-        matches!(self.0.kind, ErrorKind::Authentication | ErrorKind::Tls | ErrorKind::Config)
+        let is_wrong_node = matches!(
+            self.code(),
+            Some(ErrorCode::MISMATCHED_ENDPOINT_TYPE | ErrorCode::UNSUPPORTED_ENDPOINT_TYPE)
+        );
+        is_wrong_node
+            || matches!(self.0.kind, ErrorKind::Authentication | ErrorKind::Tls | ErrorKind::Config)
     }
 
     /// Returns whether the same operation may succeed later, that is, whether the class is

@@ -204,6 +204,21 @@ impl Connection {
         })
     }
 
+    /// The settings of the client for controllers (KIP-919), in the place of any brokers that files
+    /// name.
+    pub fn client_of_controllers(
+        &self,
+        controllers: &str,
+        client_id: &str,
+    ) -> Outcome<ClientConfig> {
+        if self.bootstrap.is_some() {
+            return Err(Stop::usage(
+                "--bootstrap-server and --bootstrap-controller cannot both be given",
+            ));
+        }
+        Ok(self.client("", client_id)?.bootstrap_controllers(controllers))
+    }
+
     /// A program's own settings, then those of the files, then those of `-X`: the later win.
     pub fn properties(&self, defaults: &[(&str, &str)]) -> Outcome<Properties> {
         let mut properties: Properties = defaults.iter().copied().collect();
@@ -217,9 +232,10 @@ impl Connection {
         Ok(properties)
     }
 
-    /// The settings of the client for a cluster, which win over the same in files.
+    /// The settings of the client for a cluster, whose brokers win over any address in files.
     pub fn client(&self, cluster: &str, client_id: &str) -> Outcome<ClientConfig> {
         let properties = self.properties(&[("client.id", client_id)])?;
-        Ok(ClientConfig::from_properties(&properties)?.bootstrap_servers(cluster))
+        let config = ClientConfig::from_properties(&properties)?;
+        Ok(config.bootstrap_servers(cluster).bootstrap_controllers(""))
     }
 }

@@ -22,6 +22,17 @@ fn no_bootstrap_server_is_refused() {
     assert!(refusal(ClientConfig::new("localhost")).contains("no port"));
 }
 
+#[cfg(feature = "admin")]
+#[test]
+fn either_servers_or_controllers_are_named() {
+    let controllers = |list: &str| ClientConfig::default().bootstrap_controllers(list);
+    assert_eq!(controllers("a:1,b:2").addresses().expect("a list").len(), 2);
+    assert!(refusal(controllers("a:1").bootstrap_servers("b:2")).contains("both set"));
+    assert!(refusal(controllers("a")).starts_with("bootstrap.controllers has \"a\""));
+    let read = from(&[("bootstrap.controllers", "a:1")]).expect("allowed");
+    assert!(read.bootstrap_servers("").asks_controllers());
+}
+
 #[test]
 fn properties_set_what_setters_set() {
     let properties = from(&[

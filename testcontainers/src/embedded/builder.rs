@@ -151,6 +151,14 @@ impl Builder {
         self
     }
 
+    /// Makes nodes that are KRaft controllers to whoever asks (KIP-919): they describe the cluster as
+    /// one of controllers, and do not have Metadata. The others forward to the active one, where
+    /// Kafka's refuse.
+    pub fn only_controllers(mut self) -> Self {
+        self.settings.has_controllers_only = true;
+        self
+    }
+
     /// Sets the finalized feature `transaction.version`: 2 is KIP-890, 1 and 0 are the old
     /// protocol. Default 2.
     ///
@@ -404,6 +412,9 @@ impl Builder {
             for api in SHARE_APIS {
                 versions.remove(&(api as i16));
             }
+        }
+        if self.settings.has_controllers_only {
+            versions.remove(&(ApiKey::Metadata as i16));
         }
         if self.settings.sasl.is_none() {
             for api in [ApiKey::SaslHandshake, ApiKey::SaslAuthenticate] {

@@ -66,6 +66,8 @@ pub(crate) struct Settings {
     pub(crate) share_groups: ShareGroups,
     /// What clients must go through first.
     pub(crate) sasl: Option<Arc<Sasl>>,
+    /// The nodes are controllers to those who ask what they are (KIP-919).
+    pub(crate) has_controllers_only: bool,
 }
 
 impl Default for Settings {
@@ -95,6 +97,7 @@ impl Default for Settings {
             has_share_version: true,
             share_groups: ShareGroups::default(),
             sasl: None,
+            has_controllers_only: false,
         }
     }
 }

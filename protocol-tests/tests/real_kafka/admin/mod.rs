@@ -10,6 +10,7 @@ use kavka_testcontainers::apache::{Cluster, Version};
 use crate::support::{PATIENCE, client, config, in_time, sized};
 
 mod access;
+mod controllers;
 mod groups;
 mod moving;
 mod placement;
@@ -146,6 +147,7 @@ async fn every_operation_has_its_effect_and_refuses_what_cannot_be() {
         part("placement", placement::placement(&bench)).await;
         part("log dirs", placement::log_dirs(&bench)).await;
         part("cluster", placement::cluster(&bench)).await;
+        part("controllers", controllers::check(&bench)).await;
         part("acls", access::acls(&bench)).await;
         part("quotas", access::quotas(&bench)).await;
         part("SCRAM users", access::scram(&bench)).await;

@@ -4,6 +4,11 @@ use kafka_protocol::messages::describe_cluster_response::DescribeClusterBroker;
 use kafka_protocol::messages::{BrokerId, DescribeClusterRequest, DescribeClusterResponse};
 
 use super::{Api, Call, owned};
+use crate::embedded::ErrorCode;
+
+/// Java's `EndpointType`.
+const BROKER: i8 = 1;
+const CONTROLLER: i8 = 2;
 
 impl Api for DescribeClusterRequest {
     const SERVED: (i16, i16) = (0, 2);
@@ -18,8 +23,11 @@ impl Api for DescribeClusterRequest {
                     .with_port(node.port)
                     .with_rack(node.rack)
             });
+        let ours = if state.settings.has_controllers_only { CONTROLLER } else { BROKER };
+        let mismatch = (self.endpoint_type != ours).then_some(ErrorCode::MismatchedEndpointType);
         let response = DescribeClusterResponse::default()
-            .with_error_code(call.injected_any().map_or(0, |error| error.code()))
+            .with_error_code(call.injected_any().or(mismatch).map_or(0, |error| error.code()))
+            .with_endpoint_type(self.endpoint_type)
             .with_cluster_id(owned(&state.cluster_id))
             .with_controller_id(BrokerId(state.controller))
             .with_brokers(brokers.collect());

@@ -33,8 +33,7 @@ async fn main() -> ExitCode {
 async fn run() -> Outcome<ExitCode> {
     let options = Options::read(cli::arguments())?;
     let mut interrupt = Interrupt::listen()?;
-    let cluster = options.connection.cluster()?;
-    let client = Client::new(options.connection.client(&cluster, "admin")?)?;
+    let client = Client::new(options.client()?)?;
     let admin = match options.timeout {
         Some(seconds) => client.admin().timeout(Duration::from_secs(seconds)),
         None => client.admin(),

@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use clap::Parser;
 use kavka::admin::OffsetSpec;
-use kavka::{BrokerId, Offset, Timestamp, TopicPartition};
+use kavka::{BrokerId, ClientConfig, Offset, Timestamp, TopicPartition};
 use kavka_programs::{Connection, Outcome, Stop};
 use kavka_tools::cli;
 
@@ -19,6 +19,9 @@ use super::table::Table;
 struct Everywhere {
     #[command(flatten)]
     connection: Connection,
+    /// Controllers to ask in place of brokers, about what is theirs
+    #[arg(long = "bootstrap-controller", value_name = "HOST:PORT[,…]")]
+    controllers: Option<String>,
     /// Prints a list of objects instead of a table
     #[arg(long = "json")]
     is_json: bool,
@@ -35,7 +38,8 @@ struct Everywhere {
 
 #[derive(Debug, Default)]
 pub(crate) struct Options {
-    pub(crate) connection: Connection,
+    connection: Connection,
+    controllers: Option<String>,
     pub(crate) resource: String,
     pub(crate) verb: String,
     /// What follows the verb.
@@ -52,9 +56,17 @@ impl Options {
     pub(crate) fn read(arguments: impl IntoIterator<Item = String>) -> Outcome<Self> {
         let (everywhere, matches) =
             cli::parse_with::<Everywhere>(arguments, commands::with_resources)?;
-        let Everywhere { connection, is_json, is_dry_run, is_sure, timeout } = everywhere;
-        let mut options =
-            Self { connection, is_json, is_dry_run, is_sure, timeout, ..Self::default() };
+        let Everywhere { connection, controllers, is_json, is_dry_run, is_sure, timeout } =
+            everywhere;
+        let mut options = Self {
+            connection,
+            controllers,
+            is_json,
+            is_dry_run,
+            is_sure,
+            timeout,
+            ..Self::default()
+        };
         // clap lets nothing pass without both.
         if let Some((resource, matches)) = matches.subcommand()
             && let Some((verb, matches)) = matches.subcommand()
@@ -82,6 +94,14 @@ impl Options {
             }
         }
         Ok(options)
+    }
+
+    /// The settings of the client for the brokers or controllers that are named.
+    pub(crate) fn client(&self) -> Outcome<ClientConfig> {
+        match &self.controllers {
+            Some(controllers) => self.connection.client_of_controllers(controllers, "admin"),
+            None => self.connection.client(&self.connection.cluster()?, "admin"),
+        }
     }
 
     pub(crate) fn has(&self, flag: &str) -> bool {
@@ -298,6 +318,16 @@ mod tests {
             let Err(Stop::Asked(text)) = read(line) else { panic!("{line} is not answered") };
             assert!(text.contains(part), "{text}");
         }
+    }
+
+    #[tokio::test]
+    async fn controllers_take_the_place_of_brokers_in_files_and_are_not_named_beside_them() {
+        let clients = |line: &str| read(line).unwrap().client();
+        let config =
+            clients("cluster quorum --bootstrap-controller c:1 -X bootstrap.servers=b:1").unwrap();
+        kavka::Client::new(config).unwrap();
+        let both = clients("cluster quorum --bootstrap-controller c:1 --bootstrap-server b:1");
+        assert!(matches!(both, Err(Stop::Usage(_))));
     }
 
     #[test]
