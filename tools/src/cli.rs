@@ -6,6 +6,7 @@ use clap_complete::Shell;
 use kavka_programs::{Outcome, Stop};
 
 const COMPLETIONS: &str = "--completions";
+const MAN: &str = "--man";
 
 /// The command line of the process, without the name of the program.
 pub fn arguments() -> impl Iterator<Item = String> {
@@ -15,8 +16,8 @@ pub fn arguments() -> impl Iterator<Item = String> {
 /// Reads the command line of the process.
 ///
 /// # Errors
-/// What is wrong with it in one line; or the help, or the completions of `--completions SHELL`, if
-/// one was asked for.
+/// What is wrong with it in one line; or the help, the completions of `--completions SHELL`, or the
+/// manual page of `--man`, if one was asked for.
 pub fn parse<T: Parser>() -> Outcome<T> {
     parse_from(arguments())
 }
@@ -31,17 +32,30 @@ pub fn parse_with<T: Parser>(
     arguments: impl IntoIterator<Item = impl Into<String>>,
     more: impl FnOnce(Command) -> Command,
 ) -> Outcome<(T, ArgMatches)> {
-    let mut command = lenient(more(T::command()));
+    let mut command = told(lenient(more(T::command())));
     let arguments = detach(&command, arguments.into_iter().map(Into::into));
     // Before clap would ask for what the work needs.
-    if let [COMPLETIONS, shell] =
-        arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice()
-    {
-        return Err(completions(command, shell));
+    match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
+        [COMPLETIONS, shell] => return Err(completions(command, shell)),
+        [path @ .., MAN] => return Err(manual(command, path)),
+        _ => {}
     }
     let words = std::iter::once(command.get_name().to_owned()).chain(arguments);
     let matches = command.try_get_matches_from_mut(words).map_err(|error| stop(&error))?;
     Ok((T::from_arg_matches(&matches).map_err(|error| stop(&error))?, matches))
+}
+
+/// Tells in the help what is no option.
+fn told(command: Command) -> Command {
+    let told = format!(
+        "{COMPLETIONS} bash, zsh, fish, elvish or powershell alone prints what completes this \
+         command line there, {MAN} the manual page."
+    );
+    let told = match command.get_after_help() {
+        Some(help) => format!("{help}\n\n{told}"),
+        None => told,
+    };
+    command.after_help(told)
 }
 
 fn completions(mut command: Command, shell: &str) -> Stop {
@@ -55,6 +69,23 @@ fn completions(mut command: Command, shell: &str) -> Stop {
     let (mut script, name) = (Vec::new(), command.get_name().to_owned());
     clap_complete::generate(shell, &mut command, name, &mut script);
     Stop::Asked(String::from_utf8_lossy(&script).into_owned())
+}
+
+/// The manual page of a command, or of one inside of it: `admin topics create --man`.
+fn manual(mut command: Command, path: &[&str]) -> Stop {
+    // What is said of all holds for each.
+    command.build();
+    for word in path {
+        command = match command.find_subcommand(word) {
+            Some(found) => found.clone(),
+            None => return Stop::usage(format_args!("{MAN} follows {word:?}: it stands alone")),
+        };
+    }
+    let mut page = Vec::new();
+    match clap_mangen::Man::new(command).render(&mut page) {
+        Ok(()) => Stop::Asked(String::from_utf8_lossy(&page).into_owned()),
+        Err(error) => Stop::failure(error),
+    }
 }
 
 /// As Kafka's own tools: the last of two values counts, and a value may begin with a hyphen.
@@ -111,6 +142,10 @@ fn stop(error: &clap::Error) -> Stop {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
+    use clap::CommandFactory;
+
     use super::*;
 
     #[derive(Debug, Parser)]
@@ -186,12 +221,56 @@ mod tests {
     }
 
     #[test]
-    fn help_and_completions_need_nothing_else() {
-        for (line, part) in
-            [("--help", "Does nothing"), ("-h", "--topic"), ("--completions bash", "_program()")]
-        {
+    fn help_completions_and_the_manual_need_nothing_else() {
+        for (line, part) in [
+            ("--help", "Does nothing"),
+            ("--help", "--completions bash"),
+            ("-h", "--topic"),
+            ("--completions bash", "_program()"),
+            ("--man", ".TH program 1"),
+        ] {
             let Err(Stop::Asked(text)) = read(line) else { panic!("{line} is not answered") };
             assert!(text.contains(part), "{text}");
+        }
+        for line in ["--topic t --man", "--man --topic t", "--completions none", "--completions"] {
+            assert!(matches!(read(line), Err(Stop::Usage(_))), "{line}");
+        }
+    }
+
+    /// The words of a text that are options by their look, in a manual page too.
+    fn options_in(text: &str) -> BTreeSet<String> {
+        let text = text.replace("\\-", "-").replace("\\fB", " ");
+        let is_part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.');
+        let words = text.split(|c| !is_part(c)).filter(|word| word.starts_with('-'));
+        words.map(|word| word.trim_end_matches('.').to_owned()).collect()
+    }
+
+    #[test]
+    fn every_option_is_completed_and_in_the_manual() {
+        let command = Options::command();
+        let options = command.get_arguments().flat_map(|arg| {
+            let long = arg.get_long().map(|long| format!("--{long}"));
+            long.into_iter().chain(arg.get_short().map(|short| format!("-{short}")))
+        });
+        let options: Vec<String> = options.collect();
+        assert!(options.len() > 6, "{options:?}");
+        for line in ["--completions bash", "--completions zsh", "--completions fish", "--man"] {
+            let Err(Stop::Asked(text)) = read(line) else { panic!("{line} is not answered") };
+            let shown = options_in(&text);
+            for option in &options {
+                // Fish names them without hyphens.
+                let name = option.trim_start_matches('-');
+                let words: Vec<&str> = text.split_whitespace().collect();
+                let in_fish =
+                    words.windows(2).any(|pair| ["-s", "-l"].contains(&pair[0]) && pair[1] == name);
+                assert!(shown.contains(option) || in_fish, "{option} is not in {line}:\n{text}");
+            }
+        }
+        let Err(Stop::Asked(bash)) = read("--completions bash") else { panic!("no completions") };
+        let completed = bash.lines().find_map(|line| line.trim().strip_prefix("opts=\"")).unwrap();
+        for option in completed.split(['"', ' ']).filter(|word| word.starts_with('-')) {
+            let help = ["-h", "--help"].contains(&option);
+            assert!(help || options.iter().any(|known| known == option), "{option}");
         }
     }
 }

@@ -314,6 +314,8 @@ mod tests {
             ("--help", "reassignments"),
             ("topics --help", "delete-records"),
             ("topics create -h", "--assignment"),
+            ("--man", "admin\\-topics(1)"),
+            ("topics create --man", "\\-\\-bootstrap\\-server"),
         ] {
             let Err(Stop::Asked(text)) = read(line) else { panic!("{line} is not answered") };
             assert!(text.contains(part), "{text}");
