@@ -147,7 +147,7 @@ const RESOURCES: &[(&str, &str, &[Verb])] = &[
         "Partitions that move to other brokers",
         &[
             Verb("list", "", "Lists the reassignments under way", &[]),
-            Verb("start", "TOPIC:PARTITION:1,2,3", "Moves partitions to these brokers", &[]),
+            Verb("start", "TOPIC:PARTITION:1,2,3", "Moves partitions to these brokers", &["wait"]),
             Verb("cancel", "TOPIC:PARTITION", "Cancels reassignments", &[]),
         ],
     ),
@@ -205,6 +205,7 @@ const OPTIONS: &[Opt] = &[
     Opt("user", "NAME", ENTITY),
     Opt("client-id", "NAME", ENTITY),
     Opt("ip", "ADDRESS", ENTITY),
+    Opt("wait", "", "waits until all have moved"),
     Opt("password-file", "FILE", "holds the password; - is standard input"),
     Opt("mechanism", "MECHANISM", "SCRAM-SHA-256 or SCRAM-SHA-512 [default: SCRAM-SHA-256]"),
     Opt("iterations", "N", "rounds of the hash"),

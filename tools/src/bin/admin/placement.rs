@@ -1,8 +1,11 @@
 //! `admin reassignments`, `admin leaders` and `admin log-dirs`.
 
+use std::time::Duration;
+
 use kavka::admin::Election;
 use kavka::{Admin, BrokerId, ErrorCode, TopicPartition};
 use kavka_programs::{Outcome, Stop};
+use kavka_tools::progress::Progress;
 
 use super::options::{Options, partition, partition_and_brokers};
 use super::table::{Table, text};
@@ -33,11 +36,38 @@ pub(crate) async fn reassignments(admin: &Admin, options: &Options) -> Outcome<T
     if !options.may_destroy(&plan)? {
         return Ok(Options::dry_run(plan));
     }
-    let mut table = Table::new([if options.verb == "start" { "STARTED" } else { "CANCELLED" }]);
-    for (partition, begun) in admin.alter_reassignments(targets).await {
-        table.outcome(begun, |()| [partition.to_string().into()]);
+    let waits = options.has("--wait");
+    let done = if waits { "MOVED" } else { "STARTED" };
+    let mut table = Table::new([if options.verb == "start" { done } else { "CANCELLED" }]);
+    let mut begun = Vec::new();
+    for (partition, outcome) in admin.alter_reassignments(targets).await {
+        if outcome.is_ok() {
+            begun.push(partition.clone());
+        }
+        table.outcome(outcome, |()| [partition.to_string().into()]);
+    }
+    if waits && !begun.is_empty() {
+        wait(admin, &begun).await?;
     }
     Ok(table)
+}
+
+/// How often the controller is asked what still moves.
+const LOOK: Duration = Duration::from_millis(500);
+
+/// Waits until no partition of these moves any more: for ever, if a broker does not come back.
+async fn wait(admin: &Admin, partitions: &[TopicPartition]) -> Outcome<()> {
+    let number = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
+    let progress = Progress::start(number(partitions.len()));
+    let mut look = tokio::time::interval(LOOK);
+    loop {
+        look.tick().await;
+        let moving = admin.list_reassignments_of(partitions.to_vec()).await?;
+        if moving.is_empty() {
+            return Ok(());
+        }
+        progress.set(number(partitions.len() - moving.len().min(partitions.len())));
+    }
 }
 
 async fn list(admin: &Admin, options: &Options) -> Outcome<Table> {

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use kavka::{Client, Consumer, ConsumerConfig, Offset, TopicPartition};
 use kavka_programs::{Interrupt, Outcome, Stop, is_read};
+use kavka_tools::progress::Progress;
 
 use super::format::{self, Format};
 use super::{Options, Start, metadata};
@@ -86,6 +87,10 @@ async fn consume(
         start(options, consumer, &partitions).await?;
     }
     let mut left = options.count.unwrap_or(u64::MAX);
+    let progress = match ends.left(consumer).await?.unwrap_or(u64::MAX).min(left) {
+        u64::MAX => None,
+        known => Some(Progress::start_beside_results(known)),
+    };
     let mut look = tokio::time::interval(LOOK);
     look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     while left > 0 {
@@ -96,6 +101,9 @@ async fn consume(
                     return Ok(());
                 }
                 left -= 1;
+                if let Some(progress) = &progress {
+                    progress.add(1);
+                }
             }
             // Only when there is no record at hand.
             _ = look.tick() => {
@@ -170,6 +178,16 @@ impl Ends {
             self.0.extend(consumer.end_offsets(unknown).await?);
         }
         Ok(())
+    }
+
+    /// How many offsets are still before the ends, if those are known: gaps count as records.
+    async fn left(&self, consumer: &Consumer) -> Outcome<Option<u64>> {
+        let mut left = (!self.0.is_empty()).then_some(0u64);
+        for (partition, end) in &self.0 {
+            let behind = end.0.saturating_sub(consumer.position(partition).await?.0);
+            left = left.map(|left| left.saturating_add(u64::try_from(behind).unwrap_or(0)));
+        }
+        Ok(left)
     }
 
     /// Whether all that is assigned has been read to its end; a member that is assigned nothing has

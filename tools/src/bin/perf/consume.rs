@@ -5,10 +5,10 @@ use std::time::{Duration, Instant};
 
 use kavka::{Client, Consumer, ConsumerConfig, ShareConsumer, ShareConsumerConfig, TopicPartition};
 use kavka_programs::{Interrupt, Outcome, Stop};
+use kavka_tools::progress::Progress;
 
 use super::PATIENCE;
 use super::options::{Mode, Options, RecordsApi};
-use super::progress::Progress;
 use super::report::Report;
 
 /// After so long without a record there are not as many as were asked for.

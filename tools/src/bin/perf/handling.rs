@@ -7,10 +7,10 @@ use std::time::{Duration, Instant};
 use kavka::Client;
 use kavka::mq::{Message, Mq};
 use kavka_programs::{Interrupt, Outcome, Stop};
+use kavka_tools::progress::Progress;
 
 use super::consume::NOTHING_COMES;
 use super::options::Options;
-use super::progress::Progress;
 use super::report::Report;
 
 #[derive(Debug, Default)]

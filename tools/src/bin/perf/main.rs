@@ -18,7 +18,6 @@ mod options;
 mod payload;
 mod pipe;
 mod produce;
-mod progress;
 mod recorder;
 mod report;
 

@@ -9,10 +9,10 @@ use std::time::Instant;
 
 use kavka::Deliveries;
 use kavka_programs::Stop;
+use kavka_tools::progress::Progress;
 use tokio::sync::mpsc;
 
 use super::pipe::Pending;
-use super::progress::Progress;
 use super::report::Tally;
 
 /// Records that were handed to the producer; each with the time, since the start, from which its

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use kavka::{Client, Record};
 use kavka_programs::{Interrupt, Outcome, Stop};
+use kavka_tools::progress::Progress;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
@@ -17,7 +18,6 @@ use super::observe::{Observer, Sent, nanos};
 use super::options::{Moment, Options};
 use super::payload::Values;
 use super::pipe::Pipe;
-use super::progress::Progress;
 use super::report::{Report, Tally};
 
 /// Records that go to the observer together, or into one call of `send_all`.
