@@ -80,6 +80,7 @@ pub(crate) const ADMIN: &[&str] = &[
     "ShareGroupDescribe",
     "StreamsGroupDescribe",
     "UnregisterBroker",
+    "UnregisterController",
     "UpdateFeatures",
     "WriteTxnMarkers",
 ];
@@ -89,7 +90,7 @@ pub(crate) const ADMIN: &[&str] = &[
 pub(crate) const DATA: &[&str] = &["ConsumerProtocolAssignment", "ConsumerProtocolSubscription"];
 
 /// APIs that the crate kafka-protocol lacks, so that no second opinion on them can be had.
-pub(crate) const NO_SECOND_OPINION: &[&str] = &["StreamsGroupDescribe"];
+pub(crate) const NO_SECOND_OPINION: &[&str] = &["StreamsGroupDescribe", "UnregisterController"];
 
 /// APIs that brokers and controllers use among themselves; a client never sends them.
 pub(crate) const NOT_OF_CLIENTS: &[&str] = &[

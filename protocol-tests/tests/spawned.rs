@@ -274,6 +274,7 @@ fn admin_of_groups(admin: Admin, things: Things) {
         seen(admin.describe_share_groups(name()).await);
         seen(admin.describe_streams_groups(name()).await);
         seen(admin.list_group_offsets(name()).await);
+        seen(admin.list_stable_group_offsets(name()).await);
         seen(admin.list_group_lag("g").await);
         seen(
             admin
@@ -321,10 +322,12 @@ fn admin_of_clusters(
         seen(admin.describe_cluster().await);
         seen(admin.describe_registered_brokers().await);
         seen(admin.unregister_broker(1).await);
+        seen(admin.unregister_controller(1).await);
         seen(admin.describe_acls(filter.clone()).await);
         seen(admin.create_acls(names.iter().map(|_| rule.clone())).await);
         seen(admin.delete_acls(names.iter().map(|_| filter.clone())).await);
         seen(admin.describe_features().await);
+        seen(admin.describe_features_of(1).await);
         seen(
             admin.update_features(names.iter().map(|name| (name.as_str(), feature.clone()))).await,
         );

@@ -10,6 +10,9 @@ use crate::ids::BrokerId;
 use crate::wire::messages::describe_cluster::{DescribeClusterRequest, DescribeClusterResponse};
 use crate::wire::messages::metadata::MetadataResponse;
 use crate::wire::messages::unregister_broker::{UnregisterBrokerRequest, UnregisterBrokerResponse};
+use crate::wire::messages::unregister_controller::{
+    UnregisterControllerRequest, UnregisterControllerResponse,
+};
 
 /// Java's `EndpointType.BROKER`.
 const BROKER: i8 = 1;
@@ -88,6 +91,24 @@ impl Admin {
         self.change(Route::Any, request, read)
             .await
             .map_err(|error| error.with_context(format_args!("broker {id}")))
+    }
+
+    /// Unregisters a controller that will not come back, so that its features do not limit those of
+    /// the cluster any more (KIP-1312). One that still runs registers again, and may have missed a
+    /// feature by then.
+    ///
+    /// # Errors
+    /// - [`CONTROLLER_ID_NOT_REGISTERED`](crate::ErrorCode::CONTROLLER_ID_NOT_REGISTERED).
+    /// - [`ErrorKind::Unsupported`] before Kafka 4.4.
+    pub async fn unregister_controller(&self, id: impl Into<BrokerId>) -> Result<()> {
+        let id = id.into();
+        let request = |_| UnregisterControllerRequest { controller_id: id.0 };
+        let read = |response: &UnregisterControllerResponse<'_>| {
+            check(response.error_code, response.error_message)
+        };
+        self.change(Route::Any, request, read)
+            .await
+            .map_err(|error| error.with_context(format_args!("controller {id}")))
     }
 
     async fn nodes(&self, also_fenced: bool) -> Result<ClusterDescription> {

@@ -8,6 +8,7 @@ use super::wire_enum::numbered;
 use super::{Admin, Outcomes, check};
 use crate::cluster::{Item, Route};
 use crate::error::Result;
+use crate::ids::BrokerId;
 use crate::wire::messages::api_versions::{ApiVersionsRequest, ApiVersionsResponse};
 use crate::wire::messages::update_features::{
     FeatureUpdateKey, UpdateFeaturesRequest, UpdateFeaturesResponse,
@@ -94,6 +95,20 @@ impl Admin {
     /// # Errors
     /// [`Class::Retriable`](crate::Class::Retriable) if no broker answered in time.
     pub async fn describe_features(&self) -> Result<FeatureVersions> {
+        self.features(Route::Any).await
+    }
+
+    /// Describes the features of the cluster, as this broker knows them; this controller, if
+    /// controllers are asked (KIP-1160).
+    ///
+    /// # Errors
+    /// - [`BROKER_NOT_AVAILABLE`](crate::ErrorCode::BROKER_NOT_AVAILABLE) if there is no such node.
+    /// - [`Class::Retriable`](crate::Class::Retriable) if it did not answer in time.
+    pub async fn describe_features_of(&self, node: impl Into<BrokerId>) -> Result<FeatureVersions> {
+        self.features(Route::Broker(node.into())).await
+    }
+
+    async fn features(&self, of: Route) -> Result<FeatureVersions> {
         let request = |_| ApiVersionsRequest {
             client_software_name: env!("CARGO_PKG_NAME"),
             client_software_version: env!("CARGO_PKG_VERSION"),
@@ -115,7 +130,7 @@ impl Admin {
                 features,
             })
         };
-        self.ask(Route::Any, request, read).await
+        self.ask(of, request, read).await
     }
 
     /// Changes the levels of features. Since Kafka 4.0, either all changes are made or none.

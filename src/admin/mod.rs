@@ -254,6 +254,7 @@ const OF_CONTROLLERS: &[ApiKey] = &[
     ApiKey::ListPartitionReassignments,
     ApiKey::RemoveRaftVoter,
     ApiKey::UnregisterBroker,
+    ApiKey::UnregisterController,
     ApiKey::UpdateFeatures,
 ];
 

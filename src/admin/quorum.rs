@@ -58,12 +58,21 @@ pub struct Voter {
     pub directory_id: DirectoryId,
     /// The controller's endpoints; not needed to remove it.
     pub endpoints: Vec<Endpoint>,
+    /// The id of the cluster that it is meant for; `None` is any.
+    pub cluster_id: Option<String>,
 }
 
 impl Voter {
     /// Creates the identifier of a voter from the controller's id and directory.
     pub fn new(id: impl Into<BrokerId>, directory_id: DirectoryId) -> Self {
-        Self { id: id.into(), directory_id, endpoints: Vec::new() }
+        Self { id: id.into(), directory_id, endpoints: Vec::new(), cluster_id: None }
+    }
+
+    /// Has the change made in the cluster with this id only.
+    #[must_use]
+    pub fn cluster_id(mut self, id: impl Into<String>) -> Self {
+        self.cluster_id = Some(id.into());
+        self
     }
 
     /// Adds an endpoint of the controller.
@@ -111,11 +120,12 @@ impl Admin {
     ///
     /// # Errors
     /// [`DUPLICATE_VOTER`](crate::ErrorCode::DUPLICATE_VOTER);
+    /// [`INCONSISTENT_CLUSTER_ID`](crate::ErrorCode::INCONSISTENT_CLUSTER_ID) in another cluster;
     /// [`UNSUPPORTED_VERSION`](crate::ErrorCode::UNSUPPORTED_VERSION) if the cluster has static
     /// voters (`kraft.version` 0), or before Kafka 3.9.
     pub async fn add_voter(&self, voter: Voter) -> Result<()> {
         let request = |_| AddRaftVoterRequest {
-            cluster_id: None,
+            cluster_id: voter.cluster_id.as_deref(),
             timeout_ms: self.timeout_ms(),
             voter_id: voter.id.0,
             voter_directory_id: voter.directory_id.into(),
@@ -141,11 +151,12 @@ impl Admin {
     ///
     /// # Errors
     /// [`VOTER_NOT_FOUND`](crate::ErrorCode::VOTER_NOT_FOUND);
+    /// [`INCONSISTENT_CLUSTER_ID`](crate::ErrorCode::INCONSISTENT_CLUSTER_ID) in another cluster;
     /// [`UNSUPPORTED_VERSION`](crate::ErrorCode::UNSUPPORTED_VERSION) if the cluster has static
     /// voters (`kraft.version` 0), or before Kafka 3.9.
     pub async fn remove_voter(&self, voter: Voter) -> Result<()> {
         let request = |_| RemoveRaftVoterRequest {
-            cluster_id: None,
+            cluster_id: voter.cluster_id.as_deref(),
             voter_id: voter.id.0,
             voter_directory_id: voter.directory_id.into(),
         };

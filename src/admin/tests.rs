@@ -9,7 +9,7 @@ use super::*;
 use crate::client::Client;
 use crate::config::ClientConfig;
 use crate::error::Class;
-use crate::ids::{BrokerId, Offset};
+use crate::ids::{BrokerId, GroupId, Offset};
 use crate::net::InMemory;
 
 /// Three brokers with topic `t` of six partitions, two led by each.
@@ -109,6 +109,71 @@ async fn groups_are_found_together_and_asked_for_together() {
     );
     assert_eq!(embedded.requests_of(ApiKey::FindCoordinator).len() - before, 1);
     assert_eq!(embedded.requests_of(ApiKey::OffsetFetch).len(), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn stable_offsets_come_with_the_end_of_the_transaction_that_changes_them() {
+    let embedded = brokers(1).await;
+    let admin = admin(&embedded);
+    commit(&admin, &["g".to_owned()]).await;
+    let client = Client::new(
+        ClientConfig::new(embedded.bootstrap_servers()).connector(InMemory(embedded.clone())),
+    )
+    .unwrap();
+    let config = crate::producer::ProducerConfig::new().transactional_id("x");
+    let mut producer = client.transactional_producer(config).unwrap();
+    let mut transaction = producer.begin().await.unwrap();
+    let group = crate::ConsumerGroupMetadata::new("g");
+    transaction.send_offsets([(TopicPartition::new("t", 0), 9)], &group).await.unwrap();
+    let offset = |listed: Outcomes<GroupId, Outcomes<TopicPartition, CommittedOffset>>| {
+        only(only(listed).unwrap()).unwrap().offset
+    };
+    assert_eq!(offset(admin.list_group_offsets(["g"]).await), Offset(7), "nobody waits");
+    let hurried = admin.clone().timeout(Duration::from_secs(5));
+    let error = only(hurried.list_stable_group_offsets(["g"]).await).unwrap_err();
+    assert_eq!(error.code(), Some(ErrorCode::UNSTABLE_OFFSET_COMMIT), "{error}");
+    let committing = async {
+        tokio::time::advance(Duration::from_secs(20)).await;
+        transaction.commit().await.unwrap();
+    };
+    let (listed, ()) = tokio::join!(admin.list_stable_group_offsets(["g"]), committing);
+    assert_eq!(offset(listed), Offset(9));
+    for broker in 1..=3 {
+        embedded.set_versions(broker, ApiKey::OffsetFetch, 1, 6);
+    }
+    let old = self::admin(&embedded);
+    assert_eq!(offset(old.list_stable_group_offsets(["g"]).await), Offset(9));
+}
+
+#[tokio::test(start_paused = true)]
+async fn groups_are_selected_by_their_protocol_type() {
+    let embedded = brokers(1).await;
+    let admin = admin(&embedded);
+    commit(&admin, &["g".to_owned()]).await;
+    for (types, found) in [(&[][..], 1), (&["consumer", ""], 1), (&["consumer"], 0)] {
+        let filter = GroupFilter::all().protocol_types(types.iter().copied());
+        assert_eq!(admin.list_groups(filter).await.unwrap().items.len(), found, "{types:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_features_of_a_node_are_asked_of_it() {
+    let embedded = brokers(1).await;
+    let admin = admin(&embedded);
+    admin.describe_cluster().await.unwrap();
+    let connections = |broker| {
+        let asked = embedded.requests_of(ApiKey::ApiVersions).into_iter();
+        asked.filter(move |request| request.broker == broker).count()
+    };
+    for broker in 1..=3 {
+        let before = connections(broker);
+        let described = admin.describe_features_of(broker).await.unwrap();
+        assert!(described.features.contains_key("transaction.version"), "{described:?}");
+        // One to open the connection, and the question.
+        assert_eq!(connections(broker) - before, 2, "{broker}");
+    }
+    let error = admin.describe_features_of(9).await.unwrap_err();
+    assert_eq!(error.code(), Some(ErrorCode::BROKER_NOT_AVAILABLE));
 }
 
 #[tokio::test(start_paused = true)]

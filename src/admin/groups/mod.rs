@@ -79,6 +79,7 @@ pub struct Listing<T> {
 pub struct GroupFilter {
     states: Vec<GroupState>,
     types: Vec<GroupType>,
+    protocol_types: Vec<String>,
 }
 
 impl GroupFilter {
@@ -99,6 +100,21 @@ impl GroupFilter {
     pub fn types(mut self, types: impl IntoIterator<Item = GroupType>) -> Self {
         self.types = types.into_iter().collect();
         self
+    }
+
+    /// Selects groups of one of these protocol types, such as `consumer` or `connect`; empty are
+    /// groups that have only committed offsets. The client selects, on any version of Kafka.
+    #[must_use]
+    pub fn protocol_types(
+        mut self,
+        protocol_types: impl IntoIterator<Item = impl Into<String>>,
+    ) -> Self {
+        self.protocol_types = protocol_types.into_iter().map(Into::into).collect();
+        self
+    }
+
+    fn has_protocol_type(&self, protocol_type: &str) -> bool {
+        self.protocol_types.is_empty() || self.protocol_types.iter().any(|of| of == protocol_type)
     }
 }
 
@@ -163,7 +179,9 @@ impl Admin {
         };
         let read = |response: &ListGroupsResponse<'_>| {
             check(response.error_code, None)?;
-            let listed = response.groups.iter().map(|group| GroupListing {
+            let wanted = |protocol_type| filter.has_protocol_type(protocol_type);
+            let groups = response.groups.iter().filter(|group| wanted(group.protocol_type));
+            let listed = groups.map(|group| GroupListing {
                 id: group.group_id.into(),
                 protocol_type: non_empty(group.protocol_type),
                 state: non_empty(group.group_state).map(|state| GroupState::from(state.as_str())),

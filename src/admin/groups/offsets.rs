@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 
 use super::super::{Admin, Outcomes, by_topic, check, keys, non_negative};
 use super::coordinator;
-use crate::error::Result;
+use crate::error::{Error, ErrorCode, Result};
 use crate::ids::{GroupId, LeaderEpoch, Offset, PartitionId, TopicPartition};
 use crate::wire::call::Request;
 use crate::wire::messages::ApiKey;
@@ -25,6 +25,9 @@ use crate::wire::{Encode, EncodeError, Writer};
 /// The last version of OffsetCommit and OffsetFetch that names topics; later ones have ids, for
 /// which names would have to be looked up.
 const LAST_WITH_NAMES: i16 = 9;
+
+/// The first version of OffsetFetch that can be asked for stable offsets.
+const FIRST_WITH_STABLE: i16 = 7;
 
 /// A request in those versions that name topics.
 #[derive(Debug)]
@@ -99,7 +102,29 @@ impl Admin {
         &self,
         groups: impl IntoIterator<Item = impl Into<GroupId>>,
     ) -> Outcomes<GroupId, Outcomes<TopicPartition, CommittedOffset>> {
-        let groups = keys::<GroupId>(groups);
+        self.group_offsets(keys(groups), false).await
+    }
+
+    /// Lists all committed offsets of consumer and streams groups once no open transaction may
+    /// change one of them (Java's `requireStable`, KIP-447). Before Kafka 2.5 as
+    /// [`Admin::list_group_offsets`].
+    ///
+    /// # Errors
+    /// As [`Admin::list_group_offsets`], and for a group
+    /// [`UNSTABLE_OFFSET_COMMIT`](crate::ErrorCode::UNSTABLE_OFFSET_COMMIT) if a transaction with
+    /// offsets of it was still open when the time was up.
+    pub async fn list_stable_group_offsets(
+        &self,
+        groups: impl IntoIterator<Item = impl Into<GroupId>>,
+    ) -> Outcomes<GroupId, Outcomes<TopicPartition, CommittedOffset>> {
+        self.group_offsets(keys(groups), true).await
+    }
+
+    async fn group_offsets(
+        &self,
+        groups: BTreeMap<GroupId, ()>,
+        require_stable: bool,
+    ) -> Outcomes<GroupId, Outcomes<TopicPartition, CommittedOffset>> {
         let read = |share: &[(&GroupId, &())], response: &OffsetFetchResponse<'_>| {
             Ok(committed(share, response))
         };
@@ -107,7 +132,10 @@ impl Admin {
             &groups,
             coordinator,
             |share, version| {
-                let mut request = OffsetFetchRequest::default();
+                let mut request = OffsetFetchRequest {
+                    require_stable: require_stable && version >= FIRST_WITH_STABLE,
+                    ..OffsetFetchRequest::default()
+                };
                 if version >= 8 {
                     let group = |id| OffsetFetchRequestGroup {
                         group_id: id,
@@ -272,7 +300,7 @@ fn committed(
             })
         });
         let outcome = check(group.error_code, None).map(|()| offsets.filter_map(known).collect());
-        (GroupId::from(group.group_id), outcome)
+        (GroupId::from(group.group_id), outcome.and_then(stable))
     });
     let groups: Vec<_> = groups.collect();
     let (true, Some((group, ()))) = (groups.is_empty(), share.first()) else { return groups };
@@ -292,7 +320,17 @@ fn committed(
         })
     });
     let outcome = check(response.error_code, None).map(|()| offsets.filter_map(known).collect());
-    vec![((*group).clone(), outcome)]
+    vec![((*group).clone(), outcome.and_then(stable))]
+}
+
+/// The whole group is asked again for the sake of one partition, as Java's
+/// `ListConsumerGroupOffsetsHandler` does.
+fn stable(offsets: Outcomes<TopicPartition, CommittedOffset>) -> GroupOffsets {
+    let is_unstable = |offset: &Result<CommittedOffset>| matches!(offset, Err(error) if error.code() == Some(ErrorCode::UNSTABLE_OFFSET_COMMIT));
+    match offsets.values().any(is_unstable) {
+        true => Err(Error::broker(ErrorCode::UNSTABLE_OFFSET_COMMIT)),
+        false => Ok(offsets),
+    }
 }
 
 #[cfg(test)]

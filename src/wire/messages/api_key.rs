@@ -119,6 +119,8 @@ pub enum ApiKey {
     AlterShareGroupOffsets = 91,
     #[cfg(feature = "admin")]
     DeleteShareGroupOffsets = 92,
+    #[cfg(feature = "admin")]
+    UnregisterController = 94,
 }
 
 impl ApiKey {
@@ -239,6 +241,8 @@ impl ApiKey {
             Self::AlterShareGroupOffsets => "AlterShareGroupOffsets",
             #[cfg(feature = "admin")]
             Self::DeleteShareGroupOffsets => "DeleteShareGroupOffsets",
+            #[cfg(feature = "admin")]
+            Self::UnregisterController => "UnregisterController",
         }
     }
 
@@ -359,6 +363,8 @@ impl ApiKey {
             Self::AlterShareGroupOffsets => 91,
             #[cfg(feature = "admin")]
             Self::DeleteShareGroupOffsets => 92,
+            #[cfg(feature = "admin")]
+            Self::UnregisterController => 94,
         }
     }
 
@@ -599,6 +605,8 @@ impl ApiKey {
             91 => Self::AlterShareGroupOffsets,
             #[cfg(feature = "admin")]
             92 => Self::DeleteShareGroupOffsets,
+            #[cfg(feature = "admin")]
+            94 => Self::UnregisterController,
             _ => return None,
         })
     }

@@ -160,6 +160,12 @@ pub(super) async fn cluster(bench: &Bench) {
     let voter = kavka::admin::Voter::new(9, kavka::DirectoryId([9; 16]));
     let added =
         admin.add_voter(voter.clone().endpoint("CONTROLLER", "localhost", 1)).await.unwrap_err();
+    for outcome in [
+        admin.add_voter(voter.clone().cluster_id("another")).await,
+        admin.remove_voter(voter.clone().cluster_id("another")).await,
+    ] {
+        assert_eq!(refused(outcome, "voter 9"), ErrorCode::INCONSISTENT_CLUSTER_ID);
+    }
     let removed = admin.remove_voter(voter).await.unwrap_err();
     // These voters are fixed in the properties.
     for error in [added, removed] {
@@ -170,6 +176,11 @@ pub(super) async fn cluster(bench: &Bench) {
     let features = admin.describe_features().await.unwrap();
     let level = *features.features["metadata.version"].finalized.as_ref().unwrap().end();
     assert!(features.epoch.is_some());
+    assert_eq!(
+        admin.describe_features_of(2).await.unwrap().features.len(),
+        features.features.len()
+    );
+    unregistered_controllers(bench).await;
     let validated = admin
         .clone()
         .validate_only()
@@ -191,4 +202,15 @@ pub(super) async fn cluster(bench: &Bench) {
         assert!(printed.contains("share.version"), "{printed}");
         one(admin.update_features([("share.version", FeatureUpdate::upgrade(1))]).await).unwrap();
     }
+}
+
+/// A controller that there never was, which brokers before 4.4 cannot be told.
+async fn unregistered_controllers(bench: &Bench) {
+    let absent = bench.admin.unregister_controller(9).await.unwrap_err();
+    if !bench.is_at_least(4, 4) {
+        assert_eq!(absent.kind(), kavka::ErrorKind::Unsupported, "{absent}");
+        return;
+    }
+    assert_eq!(absent.code(), Some(ErrorCode::CONTROLLER_ID_NOT_REGISTERED), "{absent}");
+    assert!(absent.to_string().contains("controller 9"), "{absent}");
 }

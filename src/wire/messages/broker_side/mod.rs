@@ -73,6 +73,7 @@ mod streams_group_describe;
 mod sync_group;
 mod txn_offset_commit;
 mod unregister_broker;
+mod unregister_controller;
 mod update_features;
 mod write_txn_markers;
 
@@ -150,6 +151,7 @@ streams_group_describe: StreamsGroupDescribeRequest, StreamsGroupDescribeRespons
 describe_share_group_offsets: DescribeShareGroupOffsetsRequest, DescribeShareGroupOffsetsResponse;
 alter_share_group_offsets: AlterShareGroupOffsetsRequest, AlterShareGroupOffsetsResponse;
 delete_share_group_offsets: DeleteShareGroupOffsetsRequest, DeleteShareGroupOffsetsResponse;
+unregister_controller: UnregisterControllerRequest, UnregisterControllerResponse;
  } };
         }
 pub(super) use for_each_api;

@@ -56,6 +56,7 @@ const NOT_CAPTURED: &[ApiKey] = &[
     ApiKey::DescribeShareGroupOffsets,
     ApiKey::AlterShareGroupOffsets,
     ApiKey::DeleteShareGroupOffsets,
+    ApiKey::UnregisterController,
 ];
 
 struct Captured {
