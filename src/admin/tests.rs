@@ -96,6 +96,27 @@ async fn how_far_a_group_is_behind_is_told_of_each_partition() {
     assert_eq!((partition, lag.unwrap()), (TopicPartition::new("t", 0), expected));
 }
 
+#[cfg(feature = "metrics")]
+#[tokio::test(start_paused = true)]
+async fn the_lag_of_a_group_is_a_gauge_until_it_has_no_offset_any_more() {
+    let recorder = crate::observability::noted::Noted::default();
+    let _installed = metrics::set_default_local_recorder(&recorder);
+    let embedded = brokers(1).await;
+    let admin = admin(&embedded);
+    for value in 0..9 {
+        embedded.append("t", 0, &[(None, Some(&[value]))]).unwrap();
+    }
+    commit(&admin, &["g".to_owned(), "h".to_owned()]).await;
+    let lag = |group| recorder.sum("kafka_consumer_group_lag", &[group, "topic=t", "partition=0"]);
+    for group in ["g", "h"] {
+        admin.list_group_lag(group).await.unwrap();
+    }
+    assert_eq!((lag("group_id=g"), lag("group_id=h")), (2.0, 2.0));
+    only(admin.delete_groups(["g"]).await).unwrap();
+    admin.list_group_lag("g").await.unwrap();
+    assert_eq!((lag("group_id=g"), lag("group_id=h")), (0.0, 2.0));
+}
+
 #[tokio::test(start_paused = true)]
 async fn groups_are_found_together_and_asked_for_together() {
     let embedded = brokers(1).await;
@@ -160,17 +181,17 @@ async fn groups_are_selected_by_their_protocol_type() {
 async fn the_features_of_a_node_are_asked_of_it() {
     let embedded = brokers(1).await;
     let admin = admin(&embedded);
-    admin.describe_cluster().await.unwrap();
-    let connections = |broker| {
+    let questions = |broker| {
         let asked = embedded.requests_of(ApiKey::ApiVersions).into_iter();
         asked.filter(move |request| request.broker == broker).count()
     };
     for broker in 1..=3 {
-        let before = connections(broker);
+        // Opening a connection asks the same.
+        admin.describe_features_of(broker).await.unwrap();
+        let before = questions(broker);
         let described = admin.describe_features_of(broker).await.unwrap();
         assert!(described.features.contains_key("transaction.version"), "{described:?}");
-        // One to open the connection, and the question.
-        assert_eq!(connections(broker) - before, 2, "{broker}");
+        assert_eq!(questions(broker) - before, 1, "{broker}");
     }
     let error = admin.describe_features_of(9).await.unwrap_err();
     assert_eq!(error.code(), Some(ErrorCode::BROKER_NOT_AVAILABLE));

@@ -4,6 +4,8 @@ use std::time::{Duration, Instant};
 
 use super::{ConnectionEvent, ConsumerEvent, MemberEvent, ProducerEvent};
 use crate::ids::BrokerId;
+#[cfg(feature = "admin")]
+use crate::ids::{GroupId, TopicPartition};
 
 #[derive(Clone, Debug)]
 pub(crate) struct ClientRecorder;
@@ -47,6 +49,14 @@ impl ClientRecorder {
         _api: &'static str,
         _node: Option<BrokerId>,
         _duration: Duration,
+    ) {
+    }
+
+    #[cfg(feature = "admin")]
+    pub(crate) fn group_lags<'a>(
+        &self,
+        _group: &GroupId,
+        _lags: impl Iterator<Item = (&'a TopicPartition, i64)>,
     ) {
     }
 

@@ -6,12 +6,16 @@
 //! adds and takes away its own.
 
 use std::collections::BTreeMap;
+#[cfg(feature = "admin")]
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use metrics::{Counter, Gauge, Histogram, Label, SharedString};
 
 use super::{ConnectionEvent, ConsumerEvent, MemberEvent, ProducerEvent};
+#[cfg(feature = "admin")]
+use crate::ids::GroupId;
 use crate::ids::{BrokerId, TopicName, TopicPartition};
 
 /// Tells of one client.
@@ -21,6 +25,8 @@ pub(crate) struct ClientRecorder {
     connections: ConnectionRecorder,
     in_flight: Gauge,
     requests: Arc<HandleCache<(&'static str, Option<BrokerId>), Requests>>,
+    #[cfg(feature = "admin")]
+    group_lags: Arc<HandleCache<(GroupId, TopicPartition), Gauge>>,
 }
 
 /// Tells of the client's connections.
@@ -119,7 +125,14 @@ impl ClientRecorder {
             received: labels.counter("kafka_client_incoming_byte_total"),
         };
         let in_flight = labels.gauge("kafka_client_requests_in_flight");
-        Self { labels, connections, in_flight, requests: Arc::default() }
+        Self {
+            labels,
+            connections,
+            in_flight,
+            requests: Arc::default(),
+            #[cfg(feature = "admin")]
+            group_lags: Arc::default(),
+        }
     }
 
     pub(crate) fn connections(&self) -> ConnectionRecorder {
@@ -142,6 +155,32 @@ impl ClientRecorder {
     /// A reply has asked for silence.
     pub(crate) fn throttled(&self, api: &'static str, node: Option<BrokerId>, duration: Duration) {
         self.requests_of(api, node).throttle.record(duration.as_secs_f64());
+    }
+
+    /// How far a group is behind in all that it has offsets of.
+    #[cfg(feature = "admin")]
+    pub(crate) fn group_lags<'a>(
+        &self,
+        group: &GroupId,
+        lags: impl Iterator<Item = (&'a TopicPartition, i64)>,
+    ) {
+        let mut told = BTreeSet::new();
+        for (partition, lag) in lags {
+            let key = (group.clone(), partition.clone());
+            let gauge = self.group_lags.get(&key, || {
+                self.labels
+                    .with("group_id", group.to_string())
+                    .with("topic", partition.topic.to_string())
+                    .with("partition", partition.partition.to_string())
+                    .gauge("kafka_consumer_group_lag")
+            });
+            gauge.set(number(lag));
+            told.insert(key);
+        }
+        // A recorder cannot forget, so the lag of what the group has no offset of any more is none.
+        for gauge in self.group_lags.remove_where(|key| key.0 == *group && !told.contains(key)) {
+            gauge.set(0.0);
+        }
     }
 
     pub(crate) fn producer(&self, buffer: usize) -> ProducerRecorder {
@@ -416,6 +455,20 @@ impl<K: Ord + Clone, M> HandleCache<K, M> {
             return Arc::clone(found);
         }
         Arc::clone(kept.entry(key.clone()).or_insert_with(|| Arc::new(make())))
+    }
+
+    #[cfg(feature = "admin")]
+    fn remove_where(&self, is_gone: impl Fn(&K) -> bool) -> Vec<Arc<M>> {
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut gone = Vec::new();
+        kept.retain(|key, handle| {
+            let is_gone = is_gone(key);
+            if is_gone {
+                gone.push(Arc::clone(handle));
+            }
+            !is_gone
+        });
+        gone
     }
 
     fn remove(&self, key: &K) -> Option<Arc<M>> {

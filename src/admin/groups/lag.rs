@@ -28,6 +28,9 @@ impl Admin {
     /// The offsets of a consumer group and the ends of the partitions are asked for one after the
     /// other, so a group that consumes meanwhile is behind by less.
     ///
+    /// With the feature `metrics`, each call tells the gauges `kafka_consumer_group_lag`: a program
+    /// that calls it at intervals exports the lag of any group.
+    ///
     /// # Errors
     /// Those of [`Admin::list_group_offsets`] and [`Admin::list_share_group_offsets`] for the group;
     /// for a partition those, or why its end is not known.
@@ -36,9 +39,17 @@ impl Admin {
         group: impl Into<GroupId>,
     ) -> Result<Outcomes<TopicPartition, GroupLag>> {
         let group = group.into();
+        let lags = self.group_lag(&group).await?;
+        let known =
+            lags.iter().filter_map(|(partition, lag)| Some((partition, lag.as_ref().ok()?.lag?)));
+        self.cluster.recorder().group_lags(&group, known);
+        Ok(lags)
+    }
+
+    async fn group_lag(&self, group: &GroupId) -> Result<Outcomes<TopicPartition, GroupLag>> {
         let committed = only(self.list_group_offsets([group.clone()]).await)?;
         if committed.is_empty() {
-            return self.share_group_lag(group).await;
+            return self.share_group_lag(group.clone()).await;
         }
         let partitions = committed.keys().map(|partition| (partition.clone(), OffsetSpec::Latest));
         let mut ends = self.list_offsets(partitions).await;

@@ -136,6 +136,7 @@ mod told {
         );
         consumer.commit().await.unwrap();
         assert_eq!(plain("kafka_consumer_commit_error_total", &[]), 1.0);
+        client.admin().list_group_lag("plain-group").await.unwrap();
         assert_eq!(plain("kafka_consumer_assigned_partitions", &["group_id=plain-group"]), 3.0);
         embedded.set_throttle(1, Duration::from_millis(7));
         producer.send(Record::to("t").partition(0).value("d")).await.unwrap().await.unwrap();
