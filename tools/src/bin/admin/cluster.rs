@@ -3,15 +3,18 @@
 use kavka::Admin;
 use kavka_programs::Outcome;
 
-use super::options::Options;
+use super::options::{Options, brokers as brokers_of};
 use super::table::{Table, text};
 
 pub(crate) async fn run(admin: &Admin, options: &Options) -> Outcome<Table> {
+    if options.verb.starts_with("unregister-") {
+        return unregister(admin, options).await;
+    }
     options.no_names()?;
     match options.verb.as_str() {
         "describe" => describe(admin).await,
         "brokers" => brokers(admin).await,
-        "features" => features(admin).await,
+        "features" => features(admin, options).await,
         "quorum" => quorum(admin).await,
         _ => options.unknown_verb(),
     }
@@ -45,9 +48,34 @@ async fn brokers(admin: &Admin) -> Outcome<Table> {
     Ok(table)
 }
 
-async fn features(admin: &Admin) -> Outcome<Table> {
+async fn unregister(admin: &Admin, options: &Options) -> Outcome<Table> {
+    let kind = options.verb.trim_start_matches("unregister-");
+    let mut nodes = Vec::new();
+    for name in options.some_names()? {
+        nodes.extend(brokers_of(name)?);
+    }
+    let plan: Vec<String> = nodes.iter().map(|node| format!("unregister {kind} {node}")).collect();
+    if !options.may_destroy(&plan)? {
+        return Ok(Options::dry_run(plan));
+    }
+    let mut table = Table::new(["UNREGISTERED"]);
+    for node in nodes {
+        let unregistered = match kind {
+            "broker" => admin.unregister_broker(node).await,
+            _ => admin.unregister_controller(node).await,
+        };
+        table.outcome(unregistered, |()| [node.0.into()]);
+    }
+    Ok(table)
+}
+
+async fn features(admin: &Admin, options: &Options) -> Outcome<Table> {
+    let described = match options.parsed::<i32>("--node-id")? {
+        Some(node) => admin.describe_features_of(node).await?,
+        None => admin.describe_features().await?,
+    };
     let mut table = Table::new(["FEATURE", "LEVEL", "SUPPORTED"]);
-    for (name, feature) in admin.describe_features().await?.features {
+    for (name, feature) in described.features {
         let supported =
             feature.supported.map(|levels| format!("{}-{}", levels.start(), levels.end()));
         table.row([

@@ -29,8 +29,15 @@ const RESOURCES: &[(&str, &str, &[Verb])] = &[
         &[
             Verb("describe", "", "Describes the cluster", &[]),
             Verb("brokers", "", "Lists the brokers", &[]),
-            Verb("features", "", "Lists the features that are switched on", &[]),
+            Verb("features", "", "Lists the features that are switched on", &["node-id"]),
             Verb("quorum", "", "Describes the controllers' quorum", &[]),
+            Verb("unregister-broker", "ID", "Forgets a broker that does not come back", &[]),
+            Verb(
+                "unregister-controller",
+                "ID",
+                "Forgets a controller that does not come back",
+                &[],
+            ),
         ],
     ),
     (
@@ -66,9 +73,16 @@ const RESOURCES: &[(&str, &str, &[Verb])] = &[
         "groups",
         "Groups, their members and their offsets",
         &[
-            Verb("list", "", "Lists the groups", &["state", "type"]),
+            Verb("list", "", "Lists the groups", &["state", "type", "protocol-type"]),
             Verb("describe", "GROUP", "Describes groups", &[]),
             Verb("offsets", "GROUP", "Lists what groups have committed", &[]),
+            Verb(
+                "lag",
+                "GROUP",
+                "Prints how far groups are behind: a JSON line for each partition, once, or at \
+                 intervals until a signal comes",
+                &["interval"],
+            ),
             Verb(
                 "set-offsets",
                 "GROUP TOPIC:PARTITION:OFFSET",
@@ -181,6 +195,9 @@ const OPTIONS: &[Opt] = &[
     Opt("assignment", "1,2/2,3", "the brokers of each partition"),
     Opt("time", "TIME", "earliest, latest or milliseconds since 1970 [default: latest]"),
     Opt("to", "TIME", "earliest, latest or milliseconds since 1970"),
+    Opt("interval", "SECONDS", "how long from one look to the next"),
+    Opt("node-id", "ID", "as this node knows them"),
+    Opt("protocol-type", "TYPE", "only those of this protocol, as consumer; may be repeated"),
     Opt("state", "STATE", "only those in this state; may be repeated"),
     Opt(
         "type",

@@ -7,6 +7,7 @@ use kavka::{Admin, TopicPartition};
 use kavka_programs::{Outcome, Stop};
 use serde_json::Value;
 
+use super::group_lag;
 use super::group_offsets;
 use super::options::Options;
 use super::table::{Table, text};
@@ -16,6 +17,7 @@ pub(crate) async fn run(admin: &Admin, options: &Options) -> Outcome<Table> {
         "list" => list(admin, options).await,
         "describe" => describe(admin, options).await,
         "offsets" => group_offsets::list(admin, options).await,
+        "lag" => group_lag::print(admin, options).await,
         "set-offsets" => group_offsets::set(admin, options).await,
         "reset-offsets" => group_offsets::reset(admin, options).await,
         "delete-offsets" => group_offsets::delete(admin, options).await,
@@ -28,6 +30,7 @@ pub(crate) async fn run(admin: &Admin, options: &Options) -> Outcome<Table> {
 async fn list(admin: &Admin, options: &Options) -> Outcome<Table> {
     options.no_names()?;
     let filter = GroupFilter::all()
+        .protocol_types(options.all("--protocol-type"))
         .states(options.all("--state").map(GroupState::from))
         .types(options.all("--type").map(GroupType::from));
     let mut table = Table::new(["GROUP", "TYPE", "PROTOCOL", "STATE", "COORDINATOR"]);

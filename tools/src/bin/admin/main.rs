@@ -13,6 +13,7 @@ mod access;
 mod cluster;
 mod commands;
 mod configs;
+mod group_lag;
 mod group_offsets;
 mod groups;
 mod options;
@@ -40,7 +41,11 @@ async fn run() -> Outcome<ExitCode> {
     };
     let table = tokio::select! {
         table = command(&admin, &options) => table?,
-        () = interrupt.received() => return Ok(ExitCode::FAILURE),
+        // What repeats is done then; all else is not.
+        () = interrupt.received() => return Ok(match options.one("--interval") {
+            Some(_) => ExitCode::SUCCESS,
+            None => ExitCode::FAILURE,
+        }),
     };
     let status = table.print(options.is_json)?;
     // Whether its tasks end in time changes nothing any more.

@@ -24,6 +24,11 @@ impl Table {
         Self { columns: columns.to_vec(), rows: Vec::new(), failures: Vec::new() }
     }
 
+    /// A table of what was printed before in another way.
+    pub(crate) fn printed() -> Self {
+        Self { columns: Vec::new(), rows: Vec::new(), failures: Vec::new() }
+    }
+
     pub(crate) fn row<const N: usize>(&mut self, cells: [Value; N]) {
         debug_assert_eq!(N, self.columns.len());
         self.rows.push(cells.to_vec());
@@ -54,6 +59,7 @@ impl Table {
     pub(crate) fn print(self, is_json: bool) -> Outcome<ExitCode> {
         let width =
             std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok()).unwrap_or(WIDTH);
+        let is_json = is_json && !self.columns.is_empty();
         let text = if is_json { self.json() } else { self.text(width) };
         match io::stdout().write_all(text.as_bytes()).and_then(|()| io::stdout().flush()) {
             Err(error) if error.kind() != io::ErrorKind::BrokenPipe => return Err(error.into()),
