@@ -485,6 +485,8 @@ impl ApiKey {
             Self::AlterShareGroupOffsets => 0..=0,
             #[cfg(feature = "admin")]
             Self::DeleteShareGroupOffsets => 0..=0,
+            #[cfg(feature = "admin")]
+            Self::UnregisterController => 0..=0,
         }
     }
 
@@ -728,6 +730,8 @@ impl ApiKey {
             "AlterShareGroupOffsets" => Self::AlterShareGroupOffsets,
             #[cfg(feature = "admin")]
             "DeleteShareGroupOffsets" => Self::DeleteShareGroupOffsets,
+            #[cfg(feature = "admin")]
+            "UnregisterController" => Self::UnregisterController,
             _ => return None,
         })
     }

@@ -120,6 +120,8 @@ pub mod txn_offset_commit;
 #[cfg(feature = "admin")]
 pub mod unregister_broker;
 #[cfg(feature = "admin")]
+pub mod unregister_controller;
+#[cfg(feature = "admin")]
 pub mod update_features;
 #[cfg(feature = "admin")]
 pub mod write_txn_markers;

@@ -18,8 +18,8 @@ impl Request for UnregisterControllerRequest {
 
 /// The request, version 0, flexible.
 #[derive(Clone, Debug, PartialEq, Default)]
-pub(crate) struct UnregisterControllerRequest {
-    pub(crate) controller_id: i32,
+pub struct UnregisterControllerRequest {
+    pub controller_id: i32,
 }
 
 impl Encode for UnregisterControllerRequest {
@@ -32,10 +32,10 @@ impl Encode for UnregisterControllerRequest {
 
 /// The response, version 0, flexible.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct UnregisterControllerResponse<'a> {
-    pub(crate) throttle_time_ms: i32,
-    pub(crate) error_code: i16,
-    pub(crate) error_message: Option<&'a str>,
+pub struct UnregisterControllerResponse<'a> {
+    pub throttle_time_ms: i32,
+    pub error_code: i16,
+    pub error_message: Option<&'a str>,
 }
 
 impl Default for UnregisterControllerResponse<'_> {
