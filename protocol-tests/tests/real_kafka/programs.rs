@@ -46,11 +46,13 @@ impl Program {
         Self { child, hearing, complaints }
     }
 
-    /// SIGTERM.
+    /// SIGTERM, twice in a row, as `timeout` of GNU sends it: it counts once.
     pub(crate) async fn terminate(&self) {
         let Some(pid) = self.child.id() else { return };
-        let killed = Command::new("kill").args(["-TERM", &pid.to_string()]).status().await;
-        assert!(killed.unwrap().success(), "{pid} cannot be asked to end");
+        for _ in 0..2 {
+            let killed = Command::new("kill").args(["-TERM", &pid.to_string()]).status().await;
+            assert!(killed.unwrap().success(), "{pid} cannot be asked to end");
+        }
     }
 
     /// SIGKILL, and waits until all that it had printed is heard.
