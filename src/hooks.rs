@@ -155,7 +155,8 @@ pub struct Disconnected<'a> {
     pub broker: Option<BrokerId>,
     /// The address as the cluster or `bootstrap.servers` has it.
     pub address: &'a BrokerAddress,
-    /// Why; `None` if the client was closed, or has closed the connection whatever was on its way.
+    /// Why; of the kind [`Closed`](crate::ErrorKind::Closed) if the handle that it was for is gone, and
+    /// `None` if the client was closed, or has closed the connection whatever was on its way.
     pub reason: Option<&'a Error>,
 }
 
