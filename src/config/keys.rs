@@ -237,7 +237,7 @@ const KEYS: &[Key] = &[
     setting("partitioner.adaptive.partitioning.enable", P),
     setting("partitioner.availability.timeout.ms", P),
     setting("partitioner.ignore.keys", P),
-    only("partitioner.rack.aware", P, "false", "this version has no rack-aware partitioner yet"),
+    setting("partitioner.rack.aware", P),
     setting("partitioner.class", P),
     alias("partitioner", P, "partitioner.class"),
     setting("retries", P),

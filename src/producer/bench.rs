@@ -34,12 +34,14 @@ fn topic(name: &TopicName, partitions: usize, config: &ProducerConfig) -> Produc
             partition,
             PartitionIndex(index.cast_unsigned()),
             Arc::clone(&limit),
+            false,
         ))
     };
     ProducerTopic {
         partitions: TopicPartitions::new(repeat_n(true, partitions)),
+        near: Vec::new(),
         slots: (0..).take(partitions).map(slot).collect(),
-        unkeyed: Arc::new(Unkeyed::new(config, Random::new(7))),
+        unkeyed: Arc::new(Unkeyed::new(config, None, Random::new(7))),
         partitioner: None,
     }
 }

@@ -60,6 +60,7 @@ pub struct ProducerConfig {
     pub(crate) partitioner_adaptive_partitioning_enable: bool,
     /// `None`: a broker is never taken for unavailable.
     pub(crate) partitioner_availability_timeout: Option<Duration>,
+    pub(crate) partitioner_rack_aware: bool,
     /// Where they differ from the above.
     topics: BTreeMap<TopicName, ProducerTopicConfig>,
     words: Words,
@@ -137,6 +138,7 @@ impl ProducerConfig {
         if let Some(OrNone(timeout)) = settings.read("partitioner.availability.timeout.ms")? {
             config = config.partitioner_availability_timeout(timeout);
         }
+        settings.set("partitioner.rack.aware", &mut config.partitioner_rack_aware)?;
         config.words = settings.words();
         config.check().map_err(|error| config.words.reword(error))?;
         Ok(config)
@@ -333,6 +335,19 @@ impl ProducerConfig {
         self
     }
 
+    /// Sets whether records without a key go to partitions whose leader is in the client's rack
+    /// ([`ClientConfig::client_rack`]), while there are any (`partitioner.rack.aware`, KIP-1123;
+    /// default false).
+    ///
+    /// Saves traffic between the racks, or availability zones, and keeps the load even only if
+    /// producers and leaders are spread over the racks alike. Records without a key avoid brokers
+    /// that are unavailable, as above, before they prefer near ones.
+    #[must_use]
+    pub fn partitioner_rack_aware(mut self, aware: bool) -> Self {
+        self.partitioner_rack_aware = aware;
+        self
+    }
+
     /// Sets what differs for one topic, in place of what was set for it before.
     #[must_use]
     pub fn topic(mut self, name: impl Into<TopicName>, config: ProducerTopicConfig) -> Self {
@@ -340,32 +355,20 @@ impl ProducerConfig {
         self
     }
 
-    /// The partitioner of a topic; `None`: Kafka's own way.
-    pub(super) fn partitioner_of(&self, topic: &TopicName) -> Option<&Arc<dyn Partitioner>> {
-        self.topics
-            .get(topic)
-            .and_then(|own| own.partitioner.as_ref())
-            .or(self.partitioner.as_ref())
+    /// What differs for a topic.
+    pub(super) fn of_topic(&self, topic: &TopicName) -> Option<&ProducerTopicConfig> {
+        self.topics.get(topic)
     }
 
-    /// Whether some topic has one.
+    /// Whether some topic has a partitioner of the user's.
     pub(super) fn has_partitioner(&self) -> bool {
         self.partitioner.is_some() || self.topics.values().any(|own| own.partitioner.is_some())
-    }
-
-    pub(super) fn compression_of(&self, topic: &TopicName) -> Compression {
-        self.topics.get(topic).and_then(|own| own.compression).unwrap_or(self.compression)
     }
 
     /// Whether batches of some topic are compressed.
     pub(super) fn has_compression(&self) -> bool {
         let own = self.topics.values().filter_map(|own| own.compression);
         own.chain([self.compression]).any(|compression| compression != Compression::NONE)
-    }
-
-    /// `delivery.timeout.ms` of a topic, if it has its own.
-    pub(super) fn delivery_timeout_of(&self, topic: &TopicName) -> Option<Duration> {
-        self.topics.get(topic)?.delivery_timeout
     }
 
     /// Whether the producer has a producer id and numbers its records (KIP-98): what the user said,
@@ -408,6 +411,9 @@ impl ProducerConfig {
 
     fn check_beside(&self, client: &ClientConfig) -> Result<()> {
         self.check()?;
+        if self.partitioner_rack_aware && client.client_rack.is_none() {
+            return Err(Error::config("partitioner.rack.aware=true needs client.rack"));
+        }
         let needed = self.linger.saturating_add(client.request_timeout);
         let of_topics = self.topics.values().filter_map(|own| own.delivery_timeout);
         let shortest = of_topics.chain(self.delivery_timeout).min();
@@ -509,6 +515,7 @@ impl Default for ProducerConfig {
             partitioner_ignore_keys: false,
             partitioner_adaptive_partitioning_enable: true,
             partitioner_availability_timeout: None,
+            partitioner_rack_aware: false,
             topics: BTreeMap::new(),
             words: Words::default(),
         }

@@ -37,6 +37,7 @@ enum Way {
     Fnv1a,
     Fnv1aRandom,
     RoundRobin(Arc<Mutex<BTreeMap<TopicName, u32>>>),
+    LeastBackup,
 }
 
 impl KnownPartitioner {
@@ -81,6 +82,14 @@ impl KnownPartitioner {
         Self(Way::RoundRobin(Arc::default()))
     }
 
+    /// franz-go's `LeastBackupPartitioner`: each batch of a topic goes to a partition for which the
+    /// fewest batches wait to be acknowledged, whatever the keys of its records.
+    ///
+    /// For those whose brokers fail often, and who do not mind that the others get more.
+    pub fn least_backup() -> Self {
+        Self(Way::LeastBackup)
+    }
+
     /// Whether it is what a producer does without.
     pub(crate) fn is_default(&self) -> bool {
         matches!(self.0, Way::Murmur2Random)
@@ -92,7 +101,7 @@ impl Partitioner for KnownPartitioner {
         let of = |hash: u32| Some(topic.of_hash(hash));
         let key = record.key.unwrap_or_default();
         match &self.0 {
-            Way::Random => None,
+            Way::Random | Way::LeastBackup => None,
             Way::Consistent => of(crc32(key)),
             Way::ConsistentRandom => {
                 Some(key).filter(|key| !key.is_empty()).and_then(|key| of(crc32(key)))
@@ -115,6 +124,10 @@ impl Partitioner for KnownPartitioner {
                 topic.in_turn(turn)
             }
         }
+    }
+
+    fn prefers_least_backup(&self) -> bool {
+        matches!(self.0, Way::LeastBackup)
     }
 }
 

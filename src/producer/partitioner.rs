@@ -46,6 +46,15 @@ pub trait Partitioner: fmt::Debug + Send + Sync {
     /// Called for each record by the task that sends it, so it must not block or take long. The
     /// record fails if the topic has no such partition.
     fn partition(&self, record: &Record<'_>, topic: &TopicPartitions) -> Option<PartitionId>;
+
+    /// Returns whether records for which [`Partitioner::partition`] returns `None` go where the
+    /// fewest batches wait to be acknowledged, and on with every new batch, as franz-go's
+    /// `LeastBackupPartitioner` has it (default false: as records without a key do).
+    ///
+    /// Asked once for each topic.
+    fn prefers_least_backup(&self) -> bool {
+        false
+    }
 }
 
 /// The partitions of a topic, as seen by a partitioner.
@@ -213,6 +222,14 @@ impl PartitionLoad {
         })
     }
 
+    /// Any of those for which the fewest batches wait.
+    pub(crate) fn least(queues: &[(PartitionId, u32)]) -> Option<Self> {
+        let shortest = queues.iter().map(|(_, queued)| *queued).min()?;
+        let least = queues.iter().filter(|(_, queued)| *queued == shortest);
+        let partitions: Vec<_> = least.map(|(id, _)| *id).collect();
+        Some(Self { sums: (1..).take(partitions.len()).collect(), partitions })
+    }
+
     fn draw(&self, random: &mut Random) -> PartitionId {
         let drawn = random.below(self.sums.last().copied().unwrap_or(0));
         let at = self.sums.partition_point(|sum| *sum <= drawn);
@@ -369,6 +386,25 @@ mod tests {
             (0..100).map(|_| next()).collect::<Vec<_>>()
         };
         assert_eq!(draw(), draw());
+    }
+
+    #[test]
+    fn the_least_backed_up_are_drawn_evenly_and_no_others() {
+        let mut sticky = Sticky::new(1);
+        sticky.set_load(PartitionLoad::least(&queues(&[2, 1, 3, 1])));
+        let drawn = draws(&mut sticky, &all(4), 10_000);
+        assert_eq!(drawn.keys().copied().collect::<Vec<_>>(), [PartitionId(1), PartitionId(3)]);
+        assert!(drawn[&PartitionId(1)].abs_diff(5_000) < 250, "{drawn:?}");
+        assert_eq!(PartitionLoad::least(&[]), None);
+    }
+
+    /// Made by hand as Java's `BuiltInPartitioner` makes its table of the partitions in its rack: of
+    /// their queues alone, whose longest weighs 1.
+    #[test]
+    fn the_partitions_of_a_rack_are_weighed_by_their_own_longest_queue() {
+        let near = [(PartitionId(0), 0), (PartitionId(2), 1), (PartitionId(4), 1)];
+        let load = PartitionLoad::new(&near, 5).expect("not all partitions");
+        assert_eq!(load.sums, [2, 3, 4]);
     }
 
     proptest::proptest! {

@@ -56,6 +56,8 @@ pub(in crate::producer) struct PartitionBatches {
     queued: AtomicU32,
     /// Its broker takes nothing.
     is_stuck: AtomicBool,
+    /// Records without a key go elsewhere with every new batch.
+    moves_with_every_batch: bool,
     open: Mutex<OpenState>,
 }
 
@@ -112,6 +114,7 @@ impl PartitionBatches {
         topic_partition: TopicPartition,
         index: PartitionIndex,
         limit: Arc<CompressionRatioEstimator>,
+        moves_with_every_batch: bool,
     ) -> Self {
         Self {
             topic_partition,
@@ -119,6 +122,7 @@ impl PartitionBatches {
             limit,
             queued: AtomicU32::new(0),
             is_stuck: AtomicBool::new(false),
+            moves_with_every_batch,
             open: Mutex::default(),
         }
     }
@@ -320,7 +324,8 @@ impl PartitionBatches {
             }
             self.close(open, accumulator);
         }
-        if is_unkeyed && open.unkeyed >= limit {
+        let most = if self.moves_with_every_batch { 1 } else { limit };
+        if is_unkeyed && open.unkeyed >= most {
             return Err(AppendRefusal::MoveOn(std::mem::take(&mut open.unkeyed)));
         }
         self.open_batch(open, accumulator, fields, spare)
@@ -484,6 +489,7 @@ mod models {
                 TopicPartition::new("t", 0),
                 PartitionIndex(0),
                 limit,
+                false,
             ));
             let record = Record::to("t").value("v");
             // As many have no verdict as a new one must wait for.

@@ -76,6 +76,8 @@ impl Known {
 #[derive(Debug)]
 pub(in crate::producer) struct ProducerTopic {
     pub(in crate::producer) partitions: TopicPartitions,
+    /// Those whose leader is in the client's rack, if that counts (KIP-1123).
+    pub(in crate::producer) near: Vec<PartitionId>,
     /// In the order of the partitions.
     pub(in crate::producer) slots: Vec<Arc<PartitionBatches>>,
     pub(in crate::producer) unkeyed: Arc<Unkeyed>,
@@ -89,7 +91,16 @@ pub(in crate::producer) struct Unkeyed {
     /// What `sticky` says, to be read without its lock; negative while it has not been asked.
     current: AtomicI32,
     sticky: Mutex<(Sticky, Random)>,
-    is_adaptive: bool,
+    spread: Spread,
+}
+
+/// By what the next partition is drawn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Spread {
+    Even,
+    /// The shorter its queue, the more probably (KIP-794).
+    ByQueue,
+    LeastBackup,
 }
 
 impl ProducerTopics {
@@ -192,9 +203,8 @@ impl ProducerTopic {
     pub(in crate::producer) fn avoid_unavailable(&self) {
         let current = PartitionId(self.unkeyed.current.load(Ordering::Relaxed));
         let has_leader = self.partitions.available().binary_search(&current).is_ok();
-        let is_stuck =
-            self.unkeyed.is_adaptive && self.slot(current).is_some_and(|slot| slot.is_stuck());
-        if current.0 >= 0 && (!has_leader || is_stuck) && !self.usable().is_empty() {
+        let is_lost = !has_leader || self.is_stuck(&current);
+        if current.0 >= 0 && is_lost && !self.usable().is_empty() {
             let mut sticky = self.unkeyed.sticky.lock().unwrap_or_else(PoisonError::into_inner);
             let (sticky, random) = &mut *sticky;
             sticky.avoid(current);
@@ -202,17 +212,17 @@ impl ProducerTopic {
         }
     }
 
-    /// The partitions that have a leader, and of those the ones whose leader takes something, if
-    /// there are any.
+    /// The partitions that have a leader, of those the ones whose leader takes something, and of
+    /// those the ones that are near, if there are any.
     fn usable(&self) -> Cow<'_, [PartitionId]> {
         let available = self.partitions.available();
-        let is_stuck = |id: &PartitionId| {
-            self.unkeyed.is_adaptive && self.slot(*id).is_some_and(|slot| slot.is_stuck())
-        };
-        if !available.iter().any(is_stuck) || available.iter().all(is_stuck) {
-            return available.into();
-        }
-        available.iter().copied().filter(|id| !is_stuck(id)).collect()
+        let taking = among(available.into(), |id| !self.is_stuck(id));
+        among(taking, |id| self.near.binary_search(id).is_ok())
+    }
+
+    fn is_stuck(&self, partition: &PartitionId) -> bool {
+        self.unkeyed.spread != Spread::Even
+            && self.slot(*partition).is_some_and(|slot| slot.is_stuck())
     }
 
     #[inline]
@@ -229,26 +239,51 @@ impl ProducerTopic {
     }
 
     fn draw(&self, sticky: &mut Sticky, random: &mut Random) -> PartitionId {
-        if self.unkeyed.is_adaptive {
-            let usable = self.usable();
-            let queues: Vec<_> =
-                usable.iter().filter_map(|id| Some((*id, self.slot(*id)?.queued()))).collect();
-            sticky.set_load(PartitionLoad::new(&queues, self.partitions.count()));
-        }
+        let queued = |id: &PartitionId| match self.unkeyed.spread {
+            Spread::Even => Some((*id, 0)),
+            Spread::ByQueue | Spread::LeastBackup => Some((*id, self.slot(*id)?.queued())),
+        };
+        let queues: Vec<_> = self.usable().iter().filter_map(queued).collect();
+        sticky.set_load(match self.unkeyed.spread {
+            Spread::LeastBackup => PartitionLoad::least(&queues),
+            Spread::Even | Spread::ByQueue => PartitionLoad::new(&queues, self.partitions.count()),
+        });
         let next = sticky.current(&self.partitions, random);
         self.unkeyed.current.store(next.0, Ordering::Relaxed);
         next
     }
 }
 
+/// The partitions that are so, or all if none is.
+fn among(
+    partitions: Cow<'_, [PartitionId]>,
+    are_so: impl Fn(&PartitionId) -> bool,
+) -> Cow<'_, [PartitionId]> {
+    let count = partitions.iter().filter(|id| are_so(id)).count();
+    if count == 0 || count == partitions.len() {
+        return partitions;
+    }
+    partitions.iter().copied().filter(are_so).collect()
+}
+
 impl Unkeyed {
-    pub(in crate::producer) fn new(config: &ProducerConfig, random: Random) -> Self {
-        let sticky = Mutex::new((Sticky::new(config.batch_size), random));
-        Self {
-            current: AtomicI32::new(-1),
-            sticky,
-            is_adaptive: config.partitioner_adaptive_partitioning_enable,
-        }
+    pub(in crate::producer) fn new(
+        config: &ProducerConfig,
+        partitioner: Option<&Arc<dyn Partitioner>>,
+        random: Random,
+    ) -> Self {
+        let spread = match partitioner {
+            Some(partitioner) if partitioner.prefers_least_backup() => Spread::LeastBackup,
+            _ if config.partitioner_adaptive_partitioning_enable => Spread::ByQueue,
+            _ => Spread::Even,
+        };
+        let sticky = Sticky::new(if spread == Spread::LeastBackup { 1 } else { config.batch_size });
+        Self { current: AtomicI32::new(-1), sticky: Mutex::new((sticky, random)), spread }
+    }
+
+    /// Whether every new batch goes elsewhere, however few bytes the one before had.
+    pub(in crate::producer) fn moves_with_every_batch(&self) -> bool {
+        self.spread == Spread::LeastBackup
     }
 }
 
@@ -282,6 +317,53 @@ mod tests {
     use std::thread;
 
     use super::*;
+    use crate::ids::TopicPartition;
+    use crate::producer::sender::ready::PartitionIndex;
+
+    /// A topic of partitions that have a leader or not, of which some are near.
+    fn topic(has_leader: &[bool], near: &[i32], config: &ProducerConfig) -> ProducerTopic {
+        let slot = |index: i32| {
+            Arc::new(PartitionBatches::new(
+                TopicPartition::new("t", index),
+                PartitionIndex(index.cast_unsigned()),
+                Arc::new(config.batch_limit()),
+                false,
+            ))
+        };
+        ProducerTopic {
+            partitions: TopicPartitions::new(has_leader.iter().copied()),
+            near: near.iter().copied().map(PartitionId).collect(),
+            slots: (0..).take(has_leader.len()).map(slot).collect(),
+            unkeyed: Arc::new(Unkeyed::new(config, None, Random::new(1))),
+            partitioner: None,
+        }
+    }
+
+    fn usable(topic: &ProducerTopic) -> Vec<i32> {
+        topic.usable().iter().map(|partition| partition.0).collect()
+    }
+
+    #[test]
+    fn what_has_a_leader_that_takes_something_and_is_near_is_used_in_this_order_of_importance() {
+        let config = ProducerConfig::new();
+        let topic = topic(&[true, true, true, false, true], &[0, 1, 3], &config);
+        assert_eq!(usable(&topic), [0, 1]);
+        topic.slots[0].set_stuck(true);
+        assert_eq!(usable(&topic), [1]);
+        topic.slots[1].set_stuck(true);
+        assert_eq!(usable(&topic), [2, 4], "far, but they take something");
+        topic.slots[2].set_stuck(true);
+        topic.slots[4].set_stuck(true);
+        assert_eq!(usable(&topic), [0, 1], "none takes anything");
+    }
+
+    #[test]
+    fn brokers_that_take_nothing_are_not_avoided_where_partitioning_is_not_adaptive() {
+        let config = ProducerConfig::new().partitioner_adaptive_partitioning_enable(false);
+        let topic = topic(&[true, true, true], &[], &config);
+        topic.slots[0].set_stuck(true);
+        assert_eq!(usable(&topic), [0, 1, 2]);
+    }
 
     #[test]
     fn every_thread_sees_a_change_whichever_copy_it_reads() {

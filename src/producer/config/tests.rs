@@ -91,7 +91,7 @@ fn a_value_out_of_range_is_refused_by_name() {
         ("transaction.timeout.ms", "0"),
         ("transactional.id", ""),
         ("partitioner.class", "org.example.P"),
-        ("partitioner.rack.aware", "true"),
+        ("partitioner.rack.aware", "yes"),
     ] {
         let error = from(&[(name, value)]).expect_err(name);
         assert!(error.contains(name) && error.contains("allowed"), "{error}");

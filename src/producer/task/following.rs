@@ -179,11 +179,14 @@ impl SenderTask {
     ) {
         let followed = self.topics.remove(&name);
         let config = &self.shared.config;
+        let own = config.of_topic(&name);
+        let partitioner =
+            own.and_then(|own| own.partitioner.as_ref()).or(config.partitioner.as_ref());
         let (mut slots, unkeyed, limit) = match followed {
             Some(followed) => (followed.slots, followed.unkeyed, followed.limit),
             None => (
                 Vec::new(),
-                Arc::new(Unkeyed::new(config, self.random.fork())),
+                Arc::new(Unkeyed::new(config, partitioner, self.random.fork())),
                 Arc::new(config.batch_limit()),
             ),
         };
@@ -198,13 +201,15 @@ impl SenderTask {
                     self.machine.handle_leaderless(slot.index, code, now);
                 }
                 (None, _) => {
-                    let index =
-                        self.machine.add_partition(leader, config.delivery_timeout_of(&name));
+                    let index = self
+                        .machine
+                        .add_partition(leader, own.and_then(|own| own.delivery_timeout));
                     let partition = PartitionId(i32::try_from(number).unwrap_or(i32::MAX));
                     let slot = Arc::new(PartitionBatches::new(
                         TopicPartition { topic: name.clone(), partition },
                         index,
                         Arc::clone(&limit),
+                        unkeyed.moves_with_every_batch(),
                     ));
                     self.slots.push(Arc::clone(&slot));
                     self.touched.push(false);
@@ -213,12 +218,13 @@ impl SenderTask {
             }
         }
         let shown = ProducerTopic {
+            near: self.near(topic),
             partitions: TopicPartitions::new(
                 topic.partitions.iter().map(|partition| partition.leader.is_some()),
             ),
             slots: slots.iter().take(topic.partitions.len()).cloned().collect(),
             unkeyed: Arc::clone(&unkeyed),
-            partitioner: config.partitioner_of(&name).cloned(),
+            partitioner: partitioner.cloned(),
         };
         let followed = TopicState { seen: Some(Arc::clone(topic)), slots, unkeyed, limit };
         followed.mark_stuck(&self.stuck.0);
@@ -228,6 +234,20 @@ impl SenderTask {
             .topics
             .change(|known| drop(known.topics.insert(name.clone(), Ok(Arc::clone(&shown)))));
         self.topics.insert(name, followed);
+    }
+
+    /// The partitions whose leader is in the client's rack, if that counts.
+    fn near(&self, topic: &cluster::Topic) -> Vec<PartitionId> {
+        let rack = self.cluster.config().client_rack.as_deref();
+        let Some(rack) = rack.filter(|_| self.shared.config.partitioner_rack_aware) else {
+            return Vec::new();
+        };
+        let view = self.cluster.view();
+        let is_near =
+            |leader| view.broker(leader).and_then(|broker| broker.rack.as_deref()) == Some(rack);
+        let near =
+            topic.partitions.iter().filter(|partition| partition.leader.is_some_and(is_near));
+        near.map(|partition| partition.id).collect()
     }
 
     fn lose_leaders(&mut self, name: &TopicName, code: ErrorCode) {

@@ -58,8 +58,9 @@ impl SenderTask {
     /// What the batches of a partition are compressed by.
     pub(super) fn compression(&self, partition: PartitionIndex) -> Compression {
         let config = &self.shared.config;
-        let slot = self.slot(partition);
-        slot.map_or(config.compression, |slot| config.compression_of(&slot.topic_partition.topic))
+        self.slot(partition)
+            .and_then(|slot| config.of_topic(&slot.topic_partition.topic)?.compression)
+            .unwrap_or(config.compression)
     }
 
     pub(super) fn sealed(

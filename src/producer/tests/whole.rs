@@ -20,6 +20,7 @@ use crate::wire::compress::Compression;
 mod completing;
 mod ending;
 mod memory;
+mod placing;
 mod purging;
 mod sinking;
 mod topics;
