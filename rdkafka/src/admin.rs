@@ -1,0 +1,620 @@
+//! Administration: topics, partitions, records, groups and configurations.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+
+use kavka::admin::{Admin, ConfigAlteration, Outcomes};
+use kavka::{BrokerId, TopicPartition};
+
+use crate::client::{Client, ClientContext, DefaultClientContext};
+use crate::config::{ClientConfig, FromClientConfig, FromClientConfigAndContext};
+use crate::error::{KafkaError, KafkaResult, RDKafkaErrorCode, code_of};
+use crate::runtime;
+use crate::topic_partition_list::{Offset, TopicPartitionList};
+use crate::util::{Deadline, Timeout};
+
+/// How long an operation may take where nothing is said (librdkafka's `socket.timeout.ms`).
+const OPERATION: std::time::Duration = std::time::Duration::from_secs(60);
+
+/// Administers a cluster.
+///
+/// # Errors of its methods
+/// [`KafkaError::AdminOpCreation`] for what makes no sense, [`KafkaError::AdminOp`] if the operation
+/// failed as a whole; what failed for a part of it is in the results, which are in the order of what
+/// was asked for.
+pub struct AdminClient<C: ClientContext> {
+    client: Client<C>,
+}
+
+impl<C: ClientContext> AdminClient<C> {
+    /// Creates topics.
+    pub fn create_topics<'a, I>(
+        &self,
+        topics: I,
+        opts: &AdminOptions,
+    ) -> impl Future<Output = KafkaResult<Vec<TopicResult>>> + use<C, I>
+    where
+        I: IntoIterator<Item = &'a NewTopic<'a>>,
+    {
+        let new: KafkaResult<Vec<_>> = topics.into_iter().map(NewTopic::checked).collect();
+        self.operation(opts, new, |admin, topics: Vec<(String, kavka::NewTopic)>| async move {
+            let (names, topics): (Vec<_>, Vec<_>) = topics.into_iter().unzip();
+            in_order(names, admin.create_topics(topics).await)
+        })
+    }
+
+    /// Deletes topics.
+    pub fn delete_topics(
+        &self,
+        topic_names: &[&str],
+        opts: &AdminOptions,
+    ) -> impl Future<Output = KafkaResult<Vec<TopicResult>>> + use<C> {
+        self.operation(opts, Ok(owned(topic_names)), |admin, names| async move {
+            in_order(names.clone(), admin.delete_topics(names).await)
+        })
+    }
+
+    /// Deletes groups.
+    pub fn delete_groups(
+        &self,
+        group_names: &[&str],
+        opts: &AdminOptions,
+    ) -> impl Future<Output = KafkaResult<Vec<GroupResult>>> + use<C> {
+        self.operation(opts, Ok(owned(group_names)), |admin, names| async move {
+            in_order(names.clone(), admin.delete_groups(names).await)
+        })
+    }
+
+    /// Adds partitions to topics.
+    pub fn create_partitions<'a, I>(
+        &self,
+        partitions: I,
+        opts: &AdminOptions,
+    ) -> impl Future<Output = KafkaResult<Vec<TopicResult>>> + use<C, I>
+    where
+        I: IntoIterator<Item = &'a NewPartitions<'a>>,
+    {
+        let new: KafkaResult<Vec<_>> = partitions.into_iter().map(NewPartitions::checked).collect();
+        self.operation(opts, new, |admin, new: Vec<(String, kavka::admin::NewPartitions)>| async move {
+            let names = new.iter().map(|(name, _)| name.clone()).collect();
+            in_order(names, admin.create_partitions(new).await)
+        })
+    }
+
+    /// Deletes the records before the offset of each partition; [`Offset::End`] stands for all.
+    pub fn delete_records(
+        &self,
+        offsets: &TopicPartitionList,
+        opts: &AdminOptions,
+    ) -> impl Future<Output = KafkaResult<TopicPartitionList>> + use<C> {
+        self.operation(opts, Ok(offsets.clone()), |admin, list: TopicPartitionList| async move {
+            let (mut all, mut some) = (Vec::new(), Vec::new());
+            for element in list.elements() {
+                let partition = TopicPartition::new(element.topic(), element.partition());
+                match element.offset() {
+                    Offset::Offset(offset) => some.push((partition, kavka::Offset(offset))),
+                    _ => all.push(partition),
+                }
+            }
+            let mut outcomes = admin.delete_records(some).await;
+            outcomes.extend(admin.delete_all_records(all).await);
+            for mut element in list.elements() {
+                let partition = TopicPartition::new(element.topic(), element.partition());
+                match outcomes.get(&partition) {
+                    Some(Ok(start)) => {
+                        element.set_offset(Offset::Offset(start.0))?;
+                    }
+                    Some(Err(error)) if error.code().is_none() => return Err(failed(error)),
+                    Some(Err(error)) => element.set_error(Some(partition_code(error))),
+                    None => element.set_error(Some(RDKafkaErrorCode::UnknownPartition)),
+                }
+            }
+            Ok(list)
+        })
+    }
+
+    /// Asks for the configurations of resources.
+    pub fn describe_configs<'a, I>(
+        &self,
+        configs: I,
+        opts: &AdminOptions,
+    ) -> impl Future<Output = KafkaResult<Vec<ConfigResourceResult>>> + use<C, I>
+    where
+        I: IntoIterator<Item = &'a ResourceSpecifier<'a>>,
+    {
+        let asked: Vec<_> = configs.into_iter().map(ResourceSpecifier::to_owned_specifier).collect();
+        self.operation(opts, Ok(asked), |admin, asked: Vec<OwnedResourceSpecifier>| async move {
+            let resources = asked.iter().map(OwnedResourceSpecifier::resource);
+            let mut described = admin.describe_configs(resources).await;
+            let mut results = Vec::new();
+            for specifier in asked {
+                match described.remove(&specifier.resource()) {
+                    Some(Ok(entries)) => {
+                        let entries = entries.into_iter().map(ConfigEntry::of).collect();
+                        results.push(Ok(ConfigResource { specifier, entries }));
+                    }
+                    Some(Err(error)) if error.code().is_none() => return Err(failed(&error)),
+                    Some(Err(error)) => results.push(Err(code_of(&error))),
+                    None => {}
+                }
+            }
+            Ok(results)
+        })
+    }
+
+    /// Sets the configurations of resources: what is set is what is given here, all else goes back to
+    /// its default.
+    pub fn alter_configs<'a, I>(
+        &self,
+        configs: I,
+        opts: &AdminOptions,
+    ) -> impl Future<Output = KafkaResult<Vec<AlterConfigsResult>>> + use<C, I>
+    where
+        I: IntoIterator<Item = &'a AlterConfig<'a>>,
+    {
+        let asked: Vec<_> = configs.into_iter().map(AlterConfig::owned).collect();
+        self.operation(opts, Ok(asked), |admin, asked: Vec<(OwnedResourceSpecifier, Vec<_>)>| async move {
+            let resources = asked.iter().map(|(specifier, _)| specifier.resource());
+            let described = admin.describe_configs(resources).await;
+            let mut alterations = Vec::new();
+            for (specifier, entries) in &asked {
+                let resource = specifier.resource();
+                let set = entries.iter().map(|(name, value): &(String, String)| {
+                    ConfigAlteration::set(name.clone(), value.clone())
+                });
+                let mut changes: Vec<_> = set.collect();
+                if let Some(Ok(known)) = described.get(&resource) {
+                    let is_given =
+                        |name: &str| entries.iter().any(|(given, _)| given.as_str() == name);
+                    let gone = known
+                        .iter()
+                        .filter(|entry| specifier.has_set(entry) && !is_given(&entry.name));
+                    changes.extend(gone.map(|entry| ConfigAlteration::delete(entry.name.clone())));
+                }
+                alterations.push((resource, changes));
+            }
+            let mut outcomes = admin.alter_configs(alterations).await;
+            let mut results = Vec::new();
+            for (specifier, _) in asked {
+                match outcomes.remove(&specifier.resource()) {
+                    Some(Err(error)) if error.code().is_none() => return Err(failed(&error)),
+                    Some(Err(error)) => results.push(Err((specifier, code_of(&error)))),
+                    _ => results.push(Ok(specifier)),
+                }
+            }
+            Ok(results)
+        })
+    }
+
+    /// Returns the client, for questions about the cluster.
+    pub fn inner(&self) -> &Client<C> {
+        &self.client
+    }
+
+    /// Runs an operation on kavka's threads.
+    fn operation<A, T, R, F>(
+        &self,
+        options: &AdminOptions,
+        asked: KafkaResult<A>,
+        run: R,
+    ) -> impl Future<Output = KafkaResult<T>> + use<A, T, R, F, C>
+    where
+        R: FnOnce(Admin, A) -> F + Send + 'static,
+        A: Send + 'static,
+        T: Send + 'static,
+        F: Future<Output = KafkaResult<T>> + Send,
+    {
+        let deadline = options.deadline();
+        let mut admin = self.client.kavka().admin();
+        if options.validate_only {
+            admin = admin.validate_only();
+        }
+        admin = admin.timeout(deadline.left_up_to(OPERATION));
+        let task = asked.map(|asked| {
+            runtime::spawn(async move {
+                if deadline.has_passed() {
+                    return Err(KafkaError::AdminOp(RDKafkaErrorCode::OperationTimedOut));
+                }
+                run(admin, asked).await
+            })
+        });
+        async move { task?.await.unwrap_or(Err(KafkaError::Canceled)) }
+    }
+}
+
+impl FromClientConfig for AdminClient<DefaultClientContext> {
+    fn from_config(config: &ClientConfig) -> KafkaResult<Self> {
+        Self::from_config_and_context(config, DefaultClientContext)
+    }
+}
+
+impl<C: ClientContext> FromClientConfigAndContext<C> for AdminClient<C> {
+    fn from_config_and_context(config: &ClientConfig, context: C) -> KafkaResult<Self> {
+        let config = config.create_native_config()?;
+        let context = Arc::new(context);
+        let told = Arc::clone(&context);
+        // Nobody polls it.
+        let tell = move |event: crate::events::ClientEvent| {
+            let context = Arc::clone(&told);
+            runtime::spawn_blocking(move || event.serve(&*context));
+        };
+        Ok(Self { client: Client::create(&config, context, tell)? })
+    }
+}
+
+impl<C: ClientContext> fmt::Debug for AdminClient<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AdminClient").field("client", &self.client).finish()
+    }
+}
+
+/// How an operation is done.
+#[derive(Debug, Default)]
+pub struct AdminOptions {
+    request_timeout: Option<Timeout>,
+    operation_timeout: Option<Timeout>,
+    validate_only: bool,
+}
+
+impl AdminOptions {
+    /// Creates options with which nothing is said.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Sets how long the operation may take, by default 60 s.
+    #[must_use]
+    pub fn request_timeout<T: Into<Timeout>>(mut self, timeout: Option<T>) -> Self {
+        self.request_timeout = timeout.map(Into::into);
+        self
+    }
+
+    /// Sets how long the brokers may take; the same as [`AdminOptions::request_timeout`], and the
+    /// shorter of both counts.
+    #[must_use]
+    pub fn operation_timeout<T: Into<Timeout>>(mut self, timeout: Option<T>) -> Self {
+        self.operation_timeout = timeout.map(Into::into);
+        self
+    }
+
+    /// Only checks, and changes nothing.
+    #[must_use]
+    pub fn validate_only(mut self, validate_only: bool) -> Self {
+        self.validate_only = validate_only;
+        self
+    }
+
+    /// Names the broker to ask, without effect: kavka knows which one an operation is for.
+    #[must_use]
+    pub fn broker_id<T: Into<Option<i32>>>(self, _broker_id: T) -> Self {
+        self
+    }
+
+    fn deadline(&self) -> Deadline {
+        let timeouts = [self.request_timeout, self.operation_timeout];
+        let shortest = timeouts.into_iter().flatten().min();
+        shortest.unwrap_or(Timeout::After(OPERATION)).deadline()
+    }
+}
+
+/// What became of a topic.
+pub type TopicResult = Result<String, (String, RDKafkaErrorCode)>;
+
+/// What became of a group.
+pub type GroupResult = Result<String, (String, RDKafkaErrorCode)>;
+
+/// A topic to be created.
+#[derive(Debug)]
+pub struct NewTopic<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// How many partitions it has.
+    pub num_partitions: i32,
+    /// How they are replicated.
+    pub replication: TopicReplication<'a>,
+    /// Its configuration.
+    pub config: Vec<(&'a str, &'a str)>,
+}
+
+impl<'a> NewTopic<'a> {
+    /// Creates a topic to be created.
+    pub fn new(name: &'a str, num_partitions: i32, replication: TopicReplication<'a>) -> Self {
+        Self { name, num_partitions, replication, config: Vec::new() }
+    }
+
+    /// Sets a property of its configuration.
+    #[must_use]
+    pub fn set(mut self, key: &'a str, value: &'a str) -> Self {
+        self.config.push((key, value));
+        self
+    }
+
+    fn checked(&self) -> KafkaResult<(String, kavka::NewTopic)> {
+        let mut topic = kavka::NewTopic::new(self.name);
+        topic = match self.replication {
+            TopicReplication::Fixed(factor) => {
+                let Ok(factor) = i16::try_from(factor) else {
+                    let why = format!("a replication factor of {factor} is too large");
+                    return Err(KafkaError::AdminOpCreation(why));
+                };
+                topic.partitions(self.num_partitions).replication_factor(factor)
+            }
+            TopicReplication::Variable(assignments) => {
+                if usize::try_from(self.num_partitions) != Ok(assignments.len()) {
+                    return Err(KafkaError::AdminOpCreation(format!(
+                        "replication configuration for topic '{}' assigns {} partition(s), which \
+                         does not match the specified number of partitions ({})",
+                        self.name,
+                        assignments.len(),
+                        self.num_partitions
+                    )));
+                }
+                topic.assignments(assignments.iter().map(|brokers| ids(brokers)))
+            }
+        };
+        for (key, value) in &self.config {
+            topic = topic.config(*key, *value);
+        }
+        Ok((self.name.to_owned(), topic))
+    }
+}
+
+/// For each partition the brokers of its replicas.
+pub type PartitionAssignment<'a> = &'a [&'a [i32]];
+
+/// How a new topic is replicated.
+#[derive(Debug)]
+pub enum TopicReplication<'a> {
+    /// So many replicas of each partition.
+    Fixed(i32),
+    /// On these brokers.
+    Variable(PartitionAssignment<'a>),
+}
+
+/// Partitions to be added.
+#[derive(Debug)]
+pub struct NewPartitions<'a> {
+    /// The topic.
+    pub topic_name: &'a str,
+    /// How many it is to have.
+    pub new_partition_count: usize,
+    /// The brokers of the new ones' replicas.
+    pub assignment: Option<PartitionAssignment<'a>>,
+}
+
+impl<'a> NewPartitions<'a> {
+    /// Creates partitions to be added.
+    pub fn new(topic_name: &'a str, new_partition_count: usize) -> Self {
+        Self { topic_name, new_partition_count, assignment: None }
+    }
+
+    /// Sets the brokers of the new ones' replicas.
+    #[must_use]
+    pub fn assign(mut self, assignment: PartitionAssignment<'a>) -> Self {
+        self.assignment = Some(assignment);
+        self
+    }
+
+    fn checked(&self) -> KafkaResult<(String, kavka::admin::NewPartitions)> {
+        let too_many = |assigned: usize| {
+            KafkaError::AdminOpCreation(format!(
+                "partition assignment for topic '{}' assigns {assigned} partition(s), which is more \
+                 than the requested total number of partitions ({})",
+                self.topic_name, self.new_partition_count
+            ))
+        };
+        let assignment = self.assignment.unwrap_or_default();
+        if assignment.len() > self.new_partition_count {
+            return Err(too_many(assignment.len()));
+        }
+        let count = i32::try_from(self.new_partition_count).map_err(|_| too_many(0))?;
+        let mut partitions = kavka::admin::NewPartitions::increase_to(count);
+        if !assignment.is_empty() {
+            partitions = partitions.assignments(assignment.iter().map(|brokers| ids(brokers)));
+        }
+        Ok((self.topic_name.to_owned(), partitions))
+    }
+}
+
+/// The configuration of a resource, or why it cannot be had.
+pub type ConfigResourceResult = Result<ConfigResource, RDKafkaErrorCode>;
+
+/// What has a configuration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ResourceSpecifier<'a> {
+    /// A topic.
+    Topic(&'a str),
+    /// A group.
+    Group(&'a str),
+    /// A broker.
+    Broker(i32),
+}
+
+impl ResourceSpecifier<'_> {
+    fn to_owned_specifier(&self) -> OwnedResourceSpecifier {
+        match *self {
+            Self::Topic(name) => OwnedResourceSpecifier::Topic(name.to_owned()),
+            Self::Group(name) => OwnedResourceSpecifier::Group(name.to_owned()),
+            Self::Broker(id) => OwnedResourceSpecifier::Broker(id),
+        }
+    }
+}
+
+/// The same with a name of its own.
+#[derive(Debug, PartialEq, Eq)]
+pub enum OwnedResourceSpecifier {
+    /// A topic.
+    Topic(String),
+    /// A group.
+    Group(String),
+    /// A broker.
+    Broker(i32),
+}
+
+impl OwnedResourceSpecifier {
+    fn resource(&self) -> kavka::admin::ConfigResource {
+        match self {
+            Self::Topic(name) => kavka::admin::ConfigResource::topic(name),
+            Self::Group(name) => kavka::admin::ConfigResource::group(name),
+            Self::Broker(id) => kavka::admin::ConfigResource::broker(*id),
+        }
+    }
+
+    /// Whether an entry has been set for just this resource.
+    fn has_set(&self, entry: &kavka::admin::ConfigEntry) -> bool {
+        use kavka::admin::ConfigSource;
+        entry.source
+            == match self {
+                Self::Topic(_) => ConfigSource::DynamicTopic,
+                Self::Group(_) => ConfigSource::DynamicGroup,
+                Self::Broker(_) => ConfigSource::DynamicBroker,
+            }
+    }
+}
+
+/// Where the value of an entry is from.
+#[derive(Debug, PartialEq, Eq)]
+pub enum ConfigSource {
+    /// From somewhere else.
+    Unknown,
+    /// From the topic.
+    DynamicTopic,
+    /// From the broker, at run time.
+    DynamicBroker,
+    /// From the default of all brokers, at run time.
+    DynamicDefaultBroker,
+    /// From the broker's file.
+    StaticBroker,
+    /// From Kafka.
+    Default,
+}
+
+/// An entry of a configuration.
+#[derive(Debug, PartialEq, Eq)]
+pub struct ConfigEntry {
+    /// Its name.
+    pub name: String,
+    /// Its value, unless it is a secret.
+    pub value: Option<String>,
+    /// Where the value is from.
+    pub source: ConfigSource,
+    /// It cannot be changed.
+    pub is_read_only: bool,
+    /// The value is Kafka's default.
+    pub is_default: bool,
+    /// It is a secret.
+    pub is_sensitive: bool,
+}
+
+impl ConfigEntry {
+    fn of(entry: kavka::admin::ConfigEntry) -> Self {
+        let source = match entry.source {
+            kavka::admin::ConfigSource::DynamicTopic => ConfigSource::DynamicTopic,
+            kavka::admin::ConfigSource::DynamicBroker => ConfigSource::DynamicBroker,
+            kavka::admin::ConfigSource::DynamicDefaultBroker => ConfigSource::DynamicDefaultBroker,
+            kavka::admin::ConfigSource::StaticBroker => ConfigSource::StaticBroker,
+            kavka::admin::ConfigSource::Default => ConfigSource::Default,
+            _ => ConfigSource::Unknown,
+        };
+        Self {
+            name: entry.name,
+            value: entry.value,
+            is_default: source == ConfigSource::Default,
+            source,
+            is_read_only: entry.is_read_only,
+            is_sensitive: entry.is_sensitive,
+        }
+    }
+}
+
+/// A resource with its configuration.
+#[derive(Debug)]
+pub struct ConfigResource {
+    /// Whose it is.
+    pub specifier: OwnedResourceSpecifier,
+    /// Its entries.
+    pub entries: Vec<ConfigEntry>,
+}
+
+impl ConfigResource {
+    /// Returns the entries by name.
+    pub fn entry_map(&self) -> HashMap<&str, &ConfigEntry> {
+        self.entries.iter().map(|entry| (entry.name.as_str(), entry)).collect()
+    }
+
+    /// Returns an entry.
+    pub fn get(&self, name: &str) -> Option<&ConfigEntry> {
+        self.entries.iter().find(|entry| entry.name == name)
+    }
+}
+
+/// What became of the configuration of a resource.
+pub type AlterConfigsResult =
+    Result<OwnedResourceSpecifier, (OwnedResourceSpecifier, RDKafkaErrorCode)>;
+
+/// The configuration that a resource is to have.
+#[derive(Debug)]
+pub struct AlterConfig<'a> {
+    /// Whose it is.
+    pub specifier: ResourceSpecifier<'a>,
+    /// Its entries.
+    pub entries: HashMap<&'a str, &'a str>,
+}
+
+impl<'a> AlterConfig<'a> {
+    /// Creates a configuration without entries.
+    pub fn new(specifier: ResourceSpecifier<'_>) -> AlterConfig<'_> {
+        AlterConfig { specifier, entries: HashMap::new() }
+    }
+
+    /// Sets an entry.
+    #[must_use]
+    pub fn set(mut self, key: &'a str, value: &'a str) -> Self {
+        self.entries.insert(key, value);
+        self
+    }
+
+    fn owned(&self) -> (OwnedResourceSpecifier, Vec<(String, String)>) {
+        let entries = self.entries.iter();
+        let entries = entries.map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
+        (self.specifier.to_owned_specifier(), entries.collect())
+    }
+}
+
+/// What became of each, in the order of `names`.
+fn in_order<K: Ord + From<String>, T>(
+    names: Vec<String>,
+    mut outcomes: Outcomes<K, T>,
+) -> KafkaResult<Vec<Result<String, (String, RDKafkaErrorCode)>>> {
+    let mut results = Vec::new();
+    for name in names {
+        match outcomes.remove(&K::from(name.clone())) {
+            Some(Err(error)) if error.code().is_none() => return Err(failed(&error)),
+            Some(Err(error)) => results.push(Err((name, code_of(&error)))),
+            _ => results.push(Ok(name)),
+        }
+    }
+    Ok(results)
+}
+
+/// An operation that no broker has answered.
+fn failed(error: &kavka::Error) -> KafkaError {
+    KafkaError::AdminOp(code_of(error))
+}
+
+/// librdkafka knows the partitions before it asks for something of one.
+fn partition_code(error: &kavka::Error) -> RDKafkaErrorCode {
+    match code_of(error) {
+        RDKafkaErrorCode::UnknownTopicOrPartition => RDKafkaErrorCode::UnknownPartition,
+        code => code,
+    }
+}
+
+fn ids(brokers: &[i32]) -> Vec<BrokerId> {
+    brokers.iter().copied().map(BrokerId).collect()
+}
+
+fn owned(names: &[&str]) -> Vec<String> {
+    names.iter().map(|name| (*name).to_owned()).collect()
+}
