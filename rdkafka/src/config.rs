@@ -127,6 +127,9 @@ impl NativeClientConfig {
     pub(crate) fn properties(&self) -> Properties {
         let mut properties: Properties =
             self.given.iter().filter(|(name, _)| !NOT_KAVKAS.contains(&name.as_str())).collect();
+        if let Some(servers) = self.text("bootstrap.servers") {
+            properties.set("bootstrap.servers", with_ports(&servers));
+        }
         for name in DEFAULTS.iter().filter(|name| !self.is_set(name)) {
             properties.set(*name, table::default(name).unwrap_or_default());
         }
@@ -253,6 +256,20 @@ impl Extend<(String, String)> for ClientConfig {
     }
 }
 
+/// librdkafka's list of brokers as kavka reads it, which wants a port and knows no protocol there.
+fn with_ports(servers: &str) -> String {
+    let servers = servers.split(',').map(str::trim).filter(|server| !server.is_empty());
+    let servers = servers.map(|server| {
+        let server = server.split_once("://").map_or(server, |(_protocol, server)| server);
+        let host_end = server.rfind(']').unwrap_or(0);
+        match server[host_end..].contains(':') {
+            true => server.to_owned(),
+            false => format!("{server}:9092"),
+        }
+    });
+    servers.collect::<Vec<_>>().join(",")
+}
+
 fn shown(properties: &HashMap<String, String>) -> impl Iterator<Item = (&str, &str)> {
     properties.iter().map(|(name, value)| {
         (name.as_str(), if SECRET.contains(&name.as_str()) { HIDDEN } else { value })
@@ -275,4 +292,25 @@ pub trait FromClientConfigAndContext<C: ClientContext>: Sized {
     /// # Errors
     /// As [`ClientConfig::create`].
     fn from_config_and_context(config: &ClientConfig, context: C) -> KafkaResult<Self>;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn brokers_may_lack_a_port_and_have_a_protocol() {
+        assert_eq!(with_ports("a, b:1,PLAINTEXT://c,[::1],[::1]:2"), "a:9092,b:1,c:9092,[::1]:9092,[::1]:2");
+    }
+
+    #[test]
+    fn defaults_are_librdkafkas_and_values_that_were_set_are_found_by_any_name() {
+        let mut config = ClientConfig::new();
+        config.set("delivery.timeout.ms", "7").set("sasl.password", "secret");
+        let native = config.create_native_config().expect("all are allowed");
+        assert_eq!(native.get("session.timeout.ms"), Ok("45000".to_owned()));
+        assert_eq!(native.get("message.timeout.ms"), Ok("7".to_owned()));
+        assert_eq!(native.properties().get("partitioner"), Some("consistent_random"));
+        assert!(!format!("{config:?}{native:?}").contains("secret"));
+    }
 }

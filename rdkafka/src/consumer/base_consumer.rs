@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use kavka::{ConsumerHandle, ErrorKind, Timestamp, TopicPartition};
+use kavka::{ConsumerHandle, ErrorKind, OffsetAndMetadata, Timestamp, TopicPartition};
 
 use crate::client::Client;
 use crate::config::{ClientConfig, FromClientConfig, FromClientConfigAndContext};
@@ -289,17 +289,21 @@ impl<C: ConsumerContext> BaseConsumer<C> {
     }
 
     /// Waits for a commit, or not.
-    fn commit_by(
+    fn commit_offsets(
         &self,
+        offsets: Vec<(TopicPartition, OffsetAndMetadata)>,
         mode: CommitMode,
-        sync: impl Future<Output = kavka::Result<()>> + Send + 'static,
-        begin: impl FnOnce() -> kavka::Result<()>,
     ) -> KafkaResult<()> {
         let outcome = match mode {
-            CommitMode::Sync => runtime::block_on(Deadline(None), sync).unwrap_or(Ok(())),
+            CommitMode::Sync => {
+                let handle = self.handle.clone();
+                let committed = async move { handle.commit_offsets(offsets).await };
+                runtime::block_on(Deadline(None), committed)
+                    .ok_or(KafkaError::ConsumerCommit(RDKafkaErrorCode::Fail))?
+            }
             CommitMode::Async => {
                 let _runtime = runtime::enter();
-                begin()
+                self.handle.commit_offsets_async(offsets)
             }
         };
         outcome.map_err(|error| KafkaError::ConsumerCommit(commit_code(&error)))
@@ -434,15 +438,19 @@ impl<C: ConsumerContext> Consumer<C> for BaseConsumer<C> {
         if offsets.is_empty() {
             return Err(KafkaError::ConsumerCommit(RDKafkaErrorCode::NoOffset));
         }
-        let (handle, sent) = (self.handle.clone(), offsets.clone());
-        self.commit_by(mode, async move { handle.commit_offsets(sent).await }, || {
-            self.handle.commit_offsets_async(offsets)
-        })
+        self.commit_offsets(offsets, mode)
     }
 
     fn commit_consumer_state(&self, mode: CommitMode) -> KafkaResult<()> {
-        let handle = self.handle.clone();
-        self.commit_by(mode, async move { handle.commit().await }, || self.handle.commit_async())
+        let stored = self.inbox.take_stored();
+        if stored.is_empty() {
+            return Err(KafkaError::ConsumerCommit(RDKafkaErrorCode::NoOffset));
+        }
+        let offsets: Vec<_> = stored
+            .iter()
+            .map(|(partition, offset)| (partition.clone(), OffsetAndMetadata::new(*offset)))
+            .collect();
+        self.commit_offsets(offsets, mode).inspect_err(|_| self.inbox.put_back(stored))
     }
 
     fn commit_message(&self, message: &BorrowedMessage<'_>, mode: CommitMode) -> KafkaResult<()> {
@@ -450,8 +458,8 @@ impl<C: ConsumerContext> Consumer<C> for BaseConsumer<C> {
     }
 
     fn store_offset(&self, topic: &str, partition: i32, offset: i64) -> KafkaResult<()> {
-        self.handle
-            .store_offset(&TopicPartition::new(topic, partition), offset.saturating_add(1))
+        self.inbox
+            .store(&TopicPartition::new(topic, partition), offset.saturating_add(1))
             .map_err(|error| KafkaError::StoreOffset(state_code(&error)))
     }
 
@@ -461,8 +469,8 @@ impl<C: ConsumerContext> Consumer<C> for BaseConsumer<C> {
 
     fn store_offsets(&self, tpl: &TopicPartitionList) -> KafkaResult<()> {
         tpl.committable().into_iter().try_for_each(|(partition, offset)| {
-            self.handle
-                .store_offset(&partition, offset.offset)
+            self.inbox
+                .store(&partition, offset.offset.0)
                 .map_err(|error| KafkaError::StoreOffset(state_code(&error)))
         })
     }

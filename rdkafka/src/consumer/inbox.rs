@@ -6,12 +6,14 @@
 //! [`ROOM`] its partition is paused.
 
 use std::collections::{HashMap, HashSet, VecDeque};
+use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Context, Poll, Wake, Waker};
 
 use futures_core::Stream;
 use kavka::{ConsumerHandle, ConsumerRecord, ErrorKind, TopicPartition};
+use tokio::task::unconstrained;
 
 use crate::runtime::{self, Wakers};
 
@@ -38,7 +40,16 @@ struct State {
     split: HashMap<TopicPartition, Queue>,
     /// By the program.
     paused: HashSet<TopicPartition>,
-    positions: HashMap<TopicPartition, i64>,
+    progress: HashMap<TopicPartition, Progress>,
+}
+
+/// How far the program is in a partition.
+#[derive(Clone, Copy, Default)]
+struct Progress {
+    /// Behind the last message that it was handed.
+    position: Option<i64>,
+    /// What is to be committed next.
+    stored: Option<i64>,
 }
 
 #[derive(Default)]
@@ -65,7 +76,7 @@ impl Inbox {
                 main: Queue::default(),
                 split: HashMap::new(),
                 paused: HashSet::new(),
-                positions: HashMap::new(),
+                progress: HashMap::new(),
             }),
             waker: Waker::from(Arc::new(InboxWaker(Weak::clone(inbox)))),
         })
@@ -82,15 +93,11 @@ impl Inbox {
             }
         };
         if let Ok(record) = &item {
-            let partition = record.topic_partition();
-            let position = record.offset().0 + 1;
-            match state.positions.get_mut(partition) {
-                Some(known) => *known = position,
-                None => drop(state.positions.insert(partition.clone(), position)),
-            }
+            let progress = state.progress(record.topic_partition());
+            progress.position = Some(record.offset().0 + 1);
             // A partition that was taken away meanwhile has nothing to store.
-            if self.stores_offsets {
-                let _ = self.handle.mark_done(record);
+            if self.stores_offsets && self.handle.mark_done(record).is_ok() {
+                progress.stored = progress.position;
             }
         }
         Some(item)
@@ -103,7 +110,10 @@ impl Inbox {
         while state.is_active && state.main.items.len() < ROOM {
             let Some(consumer) = &mut state.consumer else { break };
             let mut context = Context::from_waker(&self.waker);
-            let item = match Pin::new(consumer).poll_next(&mut context) {
+            // A thread that blocks within a task of tokio's has used up what the task may do in one
+            // turn before long, and would never get any more.
+            let mut next = unconstrained(poll_fn(|context| Pin::new(&mut *consumer).poll_next(context)));
+            let item = match Pin::new(&mut next).poll(&mut context) {
                 Poll::Ready(Some(item)) => item,
                 Poll::Ready(None) => {
                     state.consumer = None;
@@ -163,18 +173,46 @@ impl Inbox {
     /// Forgets what has come of partitions: they are not assigned any more, or go on elsewhere.
     pub(crate) fn forget(&self, is_forgotten: impl Fn(&TopicPartition) -> bool) {
         let mut state = self.lock();
-        let State { main, split, positions, .. } = &mut *state;
+        let State { main, split, progress, .. } = &mut *state;
         let keeps = |item: &Item| !partition_of(item).is_some_and(&is_forgotten);
         main.items.retain(keeps);
         for (partition, queue) in split {
             queue.items.retain(keeps);
             queue.make_room(partition, &self.handle);
         }
-        positions.retain(|partition, _| !is_forgotten(partition));
+        for (partition, progress) in progress.iter_mut() {
+            if is_forgotten(partition) {
+                progress.position = None;
+            }
+        }
     }
 
     pub(crate) fn position(&self, partition: &TopicPartition) -> Option<i64> {
-        self.lock().positions.get(partition).copied()
+        self.lock().progress.get(partition)?.position
+    }
+
+    /// Stores an offset, to be committed with the next commit.
+    pub(crate) fn store(&self, partition: &TopicPartition, offset: i64) -> kavka::Result<()> {
+        self.handle.store_offset(partition, offset)?;
+        self.lock().progress(partition).stored = Some(offset);
+        Ok(())
+    }
+
+    /// What is stored and has not been taken for a commit yet.
+    pub(crate) fn take_stored(&self) -> Vec<(TopicPartition, i64)> {
+        let mut state = self.lock();
+        let stored = state.progress.iter_mut();
+        stored
+            .filter_map(|(partition, progress)| Some((partition.clone(), progress.stored.take()?)))
+            .collect()
+    }
+
+    /// What is given back, as its commit failed; what has been stored since counts more.
+    pub(crate) fn put_back(&self, stored: Vec<(TopicPartition, i64)>) {
+        let mut state = self.lock();
+        for (partition, offset) in stored {
+            state.progress(&partition).stored.get_or_insert(offset);
+        }
     }
 
     pub(crate) fn pause(&self, partitions: &[TopicPartition]) -> kavka::Result<()> {
@@ -219,6 +257,14 @@ impl Inbox {
 }
 
 impl State {
+    fn progress(&mut self, partition: &TopicPartition) -> &mut Progress {
+        // Looked up twice, as a name is copied for a new one only.
+        if !self.progress.contains_key(partition) {
+            self.progress.insert(partition.clone(), Progress::default());
+        }
+        self.progress.get_mut(partition).expect("it is there")
+    }
+
     fn queue(&mut self, queue: Option<&TopicPartition>) -> Option<&mut Queue> {
         match queue {
             Some(partition) => self.split.get_mut(partition),

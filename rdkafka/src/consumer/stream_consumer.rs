@@ -4,10 +4,11 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use futures_core::Stream;
 use kavka::TopicPartition;
+use tokio::task::coop::poll_proceed;
 
 use crate::client::Client;
 use crate::config::{ClientConfig, FromClientConfig, FromClientConfigAndContext};
@@ -41,10 +42,15 @@ impl<'a, C: ConsumerContext> Stream for MessageStream<'a, C> {
     type Item = KafkaResult<BorrowedMessage<'a>>;
 
     fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        // A task with many messages must let others have their turn.
+        let turn = ready!(poll_proceed(context));
         // What comes while it is looked for is not missed.
         self.slot.watch(context.waker());
         match self.consumer.turn(self.queue) {
-            Turn::Message(message) => Poll::Ready(Some(message)),
+            Turn::Message(message) => {
+                turn.made_progress();
+                Poll::Ready(Some(message))
+            }
             Turn::Told => {
                 context.waker().wake_by_ref();
                 Poll::Pending

@@ -174,7 +174,9 @@ where
         let mut settings =
             kavka::ProducerConfig::from_properties(&properties).map_err(created)?;
         if client.context().get_custom_partitioner().is_some() {
-            settings = settings.partitioner(OfContext::new(Arc::clone(client.context())));
+            let is_for_keys = config.number("sticky.partitioning.linger.ms") > 0;
+            let context = Arc::clone(client.context());
+            settings = settings.partitioner(OfContext::new(context, is_for_keys));
         }
         let _runtime = runtime::enter();
         let sending = if config.text("transactional.id").is_some() {

@@ -105,7 +105,7 @@ impl<D: Send + Sync + 'static> Outbox<D> {
             }
             Err(error) => {
                 self.heard();
-                Err((error.into(), opaque))
+                Err((error.about(&message), opaque))
             }
         }
     }
@@ -136,7 +136,9 @@ impl<D: Send + Sync + 'static> Outbox<D> {
             };
             match sent {
                 Ok(Ok(delivery)) => self.follow(delivery, message, opaque),
-                Ok(Err(error)) => tell(&self.events, Err(error.into()), message, opaque),
+                Ok(Err(error)) => {
+                    tell(&self.events, Err(error.about(&message)), message, opaque);
+                }
                 Err(code) => {
                     let error = KafkaError::MessageProduction(code);
                     tell(&self.events, Err(error), message, opaque);
@@ -200,7 +202,7 @@ impl<D: Send + Sync + 'static> Outbox<D> {
                     message.timestamp = Timestamp::CreateTime(timestamp.0);
                     Ok(())
                 }
-                Err(error) => Err(production_error(&error)),
+                Err(error) => Err(production_error(&error, &message)),
             };
             tell(&events, outcome, message, opaque);
         });
@@ -229,11 +231,11 @@ impl From<NoTransaction> for Refusal {
     }
 }
 
-impl From<Refusal> for KafkaError {
-    fn from(refusal: Refusal) -> Self {
-        match refusal {
-            Refusal::Kavka(error) => production_error(&error),
-            Refusal::NoTransaction => Self::MessageProduction(RDKafkaErrorCode::State),
+impl Refusal {
+    fn about(&self, message: &OwnedMessage) -> KafkaError {
+        match self {
+            Self::Kavka(error) => production_error(error, message),
+            Self::NoTransaction => KafkaError::MessageProduction(RDKafkaErrorCode::State),
         }
     }
 }
@@ -271,11 +273,18 @@ fn record<'a>(message: &'a OwnedMessage, headers: &'a [kavka::Header<'a>]) -> Re
 }
 
 /// What librdkafka says of a message that was not sent.
-fn production_error(error: &kavka::Error) -> KafkaError {
+fn production_error(error: &kavka::Error, message: &OwnedMessage) -> KafkaError {
     KafkaError::MessageProduction(match (error.kind(), error.written()) {
         (ErrorKind::Timeout, _) => RDKafkaErrorCode::MessageTimedOut,
         (ErrorKind::Closed, Some(Written::Maybe)) => RDKafkaErrorCode::PurgeInflight,
         (ErrorKind::Closed, _) => RDKafkaErrorCode::PurgeQueue,
-        _ => code_of(error),
+        _ => match code_of(error) {
+            // librdkafka knows what there is before it sends.
+            RDKafkaErrorCode::UnknownTopicOrPartition if message.partition >= 0 => {
+                RDKafkaErrorCode::UnknownPartition
+            }
+            RDKafkaErrorCode::UnknownTopicOrPartition => RDKafkaErrorCode::UnknownTopic,
+            code => code,
+        },
     })
 }

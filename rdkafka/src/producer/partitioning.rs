@@ -11,17 +11,22 @@ use crate::producer::{Partitioner, ProducerContext};
 /// The one that a context has.
 pub(crate) struct OfContext<C, Part> {
     context: Arc<C>,
+    /// It is not asked for records without a key (`sticky.partitioning.linger.ms` is not 0).
+    is_for_keys: bool,
     partitioner: PhantomData<fn() -> Part>,
 }
 
 impl<C, Part> OfContext<C, Part> {
-    pub(crate) fn new(context: Arc<C>) -> Self {
-        Self { context, partitioner: PhantomData }
+    pub(crate) fn new(context: Arc<C>, is_for_keys: bool) -> Self {
+        Self { context, is_for_keys, partitioner: PhantomData }
     }
 }
 
 impl<C: ProducerContext<Part>, Part: Partitioner> kavka::Partitioner for OfContext<C, Part> {
     fn partition(&self, record: &Record<'_>, topic: &TopicPartitions) -> Option<PartitionId> {
+        if self.is_for_keys && record.key.is_none() {
+            return None;
+        }
         let partitioner = self.context.get_custom_partitioner()?;
         let count = i32::try_from(topic.count()).unwrap_or(i32::MAX);
         let is_available = |partition| topic.available().contains(&PartitionId(partition));
