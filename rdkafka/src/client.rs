@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use kavka::admin::{GroupFilter, OffsetSpec};
+use kavka::hooks::{ConnectFailed, Hooks};
 use kavka::{BoxFuture, BrokerAddress, Connector, Io, Sasl, SaslError, Token, TokenSource};
 use tokio::sync::oneshot;
 
@@ -106,7 +107,7 @@ impl<C: ClientContext> Client<C> {
     pub(crate) fn create(
         config: &NativeClientConfig,
         context: Arc<C>,
-        tell: impl Fn(ClientEvent) + Send + Sync + 'static,
+        tell: impl Fn(ClientEvent) + Clone + Send + Sync + 'static,
     ) -> KafkaResult<Self> {
         let created = |error: kavka::Error| KafkaError::ClientCreation(error.to_string());
         let mut properties = config.properties();
@@ -127,6 +128,10 @@ impl<C: ClientContext> Client<C> {
         if has_nowhere_to_go {
             settings = settings.connector(Nowhere);
         }
+        let told = tell.clone();
+        settings = settings
+            .statistics_callback(move |json| told(ClientEvent::Statistics(json.to_owned())))
+            .hooks(Troubles(tell.clone()));
         if asks_for_tokens {
             let config = config.text("sasl.oauthbearer.config");
             settings = settings.sasl(Sasl::oauthbearer(Tokens { config, tell: Box::new(tell) }));
@@ -312,6 +317,16 @@ impl Connector for Nowhere {
         _deadline: std::time::Instant,
     ) -> BoxFuture<'a, std::io::Result<Box<dyn Io>>> {
         Box::pin(async { Err(std::io::Error::other("no bootstrap.servers are configured")) })
+    }
+}
+
+/// What the context hears of connections.
+struct Troubles<F>(F);
+
+impl<F: Fn(ClientEvent) + Send + Sync + 'static> Hooks for Troubles<F> {
+    fn connect_failed(&self, event: &ConnectFailed<'_>) {
+        let error = KafkaError::Global(code_of(event.error));
+        (self.0)(ClientEvent::Error(error, format!("{}: {}", event.address, event.error)));
     }
 }
 

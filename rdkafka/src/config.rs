@@ -56,7 +56,6 @@ const NOT_KAVKAS: &[&str] = &[
     "log_level",
     "produce.offset.report",
     "queue.buffering.max.messages",
-    "statistics.interval.ms",
 ];
 
 /// librdkafka's levels of logging.

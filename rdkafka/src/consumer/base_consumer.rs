@@ -16,7 +16,7 @@ use crate::consumer::{
     RebalanceProtocol,
 };
 use crate::error::{KafkaError, KafkaResult, RDKafkaErrorCode, code_of};
-use crate::events::Events;
+use crate::events::{self, Events};
 use crate::groups::GroupList;
 use crate::log::warn;
 use crate::message::{BorrowedMessage, Message};
@@ -73,7 +73,7 @@ impl<C: ConsumerContext> FromClientConfigAndContext<C> for BaseConsumer<C> {
         let events = Arc::new(Events::default());
         let client = {
             let events = Arc::clone(&events);
-            let tell = move |event| events.push(ConsumerEvent::Client(event));
+            let tell = move |event| events::tell(&events, event, ConsumerEvent::Client);
             Client::create(&config, Arc::new(context), tell)?
         };
         let settings =

@@ -11,7 +11,7 @@ use crate::client::Client;
 use crate::config::{ClientConfig, FromClientConfig, FromClientConfigAndContext};
 use crate::consumer::ConsumerGroupMetadata;
 use crate::error::{KafkaError, KafkaResult, RDKafkaError, RDKafkaErrorCode};
-use crate::events::Events;
+use crate::events::{self, Events};
 use crate::log::warn;
 use crate::message::{BorrowedMessage, OwnedHeaders, OwnedMessage, Timestamp, ToBytes};
 use crate::producer::outbox::{Outbox, ProducerEvent, Sending};
@@ -165,7 +165,7 @@ where
         let events = Arc::new(Events::default());
         let client = {
             let events = Arc::clone(&events);
-            let tell = move |event| events.push(ProducerEvent::Client(event));
+            let tell = move |event| events::tell(&events, event, ProducerEvent::Client);
             Client::create(&config, Arc::new(context), tell)?
         };
         let mut properties = config.properties();
@@ -295,9 +295,7 @@ where
     }
 
     fn purge(&self, flags: PurgeConfig) {
-        if flags.queue {
-            self.outbox.purge_held();
-        }
+        self.outbox.purge(flags);
     }
 
     fn init_transactions<T: Into<Timeout>>(&self, timeout: T) -> KafkaResult<()> {

@@ -11,14 +11,16 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use kavka::{Delivery, ErrorKind, Record, RecordMetadata, Written};
+use kavka::{Delivery, ErrorKind, Purge, Record, RecordMetadata, Written};
 use tokio::sync::Notify;
 
 use crate::error::{KafkaError, RDKafkaErrorCode, code_of};
 use crate::events::{ClientEvent, Events};
 use crate::message::{OwnedHeaders, OwnedMessage, Timestamp};
+use crate::producer::PurgeConfig;
 use crate::producer::transactions::{NoTransaction, Transactions};
 use crate::runtime;
+use crate::util::Deadline;
 
 /// What the context is to hear, when the producer is polled.
 #[derive(Debug)]
@@ -147,8 +149,28 @@ impl<D: Send + Sync + 'static> Outbox<D> {
         }
     }
 
+    /// Gives up what waits, what is on its way, or both. What belongs to a transaction is given up
+    /// with it.
+    pub(crate) fn purge(&self, PurgeConfig { queue, inflight, .. }: PurgeConfig) {
+        if queue {
+            self.purge_held();
+        }
+        let purge = match (queue, inflight) {
+            (true, true) => Purge::all(),
+            (true, false) => Purge::queue(),
+            (false, true) => Purge::in_flight(),
+            (false, false) => return,
+        };
+        if let Sending::Plain(producer) = &self.sending {
+            let producer = producer.clone();
+            let purged = async move { producer.purge(purge).await };
+            // A producer that has ended has nothing left to be given up.
+            let _ = runtime::block_on(Deadline(None), purged);
+        }
+    }
+
     /// Fails what is held.
-    pub(crate) fn purge_held(&self) {
+    fn purge_held(&self) {
         let purged: Vec<_> = self.lock().values_mut().flat_map(std::mem::take).collect();
         for Held { message, opaque, .. } in purged {
             let error = KafkaError::MessageProduction(RDKafkaErrorCode::PurgeQueue);
@@ -194,8 +216,7 @@ impl<D: Send + Sync + 'static> Outbox<D> {
     fn follow(&self, delivery: Delivery, mut message: OwnedMessage, opaque: D) {
         message.partition = delivery.topic_partition().partition.0;
         let events = Arc::clone(&self.events);
-        runtime::spawn(async move {
-            let outcome = delivery.await;
+        delivery.on_completion(move |outcome| {
             let outcome = match outcome {
                 Ok(RecordMetadata { offset, timestamp, .. }) => {
                     message.offset = offset.map_or(-1001, |offset| offset.0);
@@ -276,8 +297,10 @@ fn record<'a>(message: &'a OwnedMessage, headers: &'a [kavka::Header<'a>]) -> Re
 fn production_error(error: &kavka::Error, message: &OwnedMessage) -> KafkaError {
     KafkaError::MessageProduction(match (error.kind(), error.written()) {
         (ErrorKind::Timeout, _) => RDKafkaErrorCode::MessageTimedOut,
-        (ErrorKind::Closed, Some(Written::Maybe)) => RDKafkaErrorCode::PurgeInflight,
-        (ErrorKind::Closed, _) => RDKafkaErrorCode::PurgeQueue,
+        (ErrorKind::Closed | ErrorKind::Purged, Some(Written::Maybe)) => {
+            RDKafkaErrorCode::PurgeInflight
+        }
+        (ErrorKind::Closed | ErrorKind::Purged, _) => RDKafkaErrorCode::PurgeQueue,
         _ => match code_of(error) {
             // librdkafka knows what there is before it sends.
             RDKafkaErrorCode::UnknownTopicOrPartition if message.partition >= 0 => {
