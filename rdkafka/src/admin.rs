@@ -76,10 +76,14 @@ impl<C: ClientContext> AdminClient<C> {
         I: IntoIterator<Item = &'a NewPartitions<'a>>,
     {
         let new: KafkaResult<Vec<_>> = partitions.into_iter().map(NewPartitions::checked).collect();
-        self.operation(opts, new, |admin, new: Vec<(String, kavka::admin::NewPartitions)>| async move {
-            let names = new.iter().map(|(name, _)| name.clone()).collect();
-            in_order(names, admin.create_partitions(new).await)
-        })
+        self.operation(
+            opts,
+            new,
+            |admin, new: Vec<(String, kavka::admin::NewPartitions)>| async move {
+                let names = new.iter().map(|(name, _)| name.clone()).collect();
+                in_order(names, admin.create_partitions(new).await)
+            },
+        )
     }
 
     /// Deletes the records before the offset of each partition; [`Offset::End`] stands for all.
@@ -123,7 +127,8 @@ impl<C: ClientContext> AdminClient<C> {
     where
         I: IntoIterator<Item = &'a ResourceSpecifier<'a>>,
     {
-        let asked: Vec<_> = configs.into_iter().map(ResourceSpecifier::to_owned_specifier).collect();
+        let asked: Vec<_> =
+            configs.into_iter().map(ResourceSpecifier::to_owned_specifier).collect();
         self.operation(opts, Ok(asked), |admin, asked: Vec<OwnedResourceSpecifier>| async move {
             let resources = asked.iter().map(OwnedResourceSpecifier::resource);
             let mut described = admin.describe_configs(resources).await;
@@ -154,37 +159,42 @@ impl<C: ClientContext> AdminClient<C> {
         I: IntoIterator<Item = &'a AlterConfig<'a>>,
     {
         let asked: Vec<_> = configs.into_iter().map(AlterConfig::owned).collect();
-        self.operation(opts, Ok(asked), |admin, asked: Vec<(OwnedResourceSpecifier, Vec<_>)>| async move {
-            let resources = asked.iter().map(|(specifier, _)| specifier.resource());
-            let described = admin.describe_configs(resources).await;
-            let mut alterations = Vec::new();
-            for (specifier, entries) in &asked {
-                let resource = specifier.resource();
-                let set = entries.iter().map(|(name, value): &(String, String)| {
-                    ConfigAlteration::set(name.clone(), value.clone())
-                });
-                let mut changes: Vec<_> = set.collect();
-                if let Some(Ok(known)) = described.get(&resource) {
-                    let is_given =
-                        |name: &str| entries.iter().any(|(given, _)| given.as_str() == name);
-                    let gone = known
-                        .iter()
-                        .filter(|entry| specifier.has_set(entry) && !is_given(&entry.name));
-                    changes.extend(gone.map(|entry| ConfigAlteration::delete(entry.name.clone())));
+        self.operation(
+            opts,
+            Ok(asked),
+            |admin, asked: Vec<(OwnedResourceSpecifier, Vec<_>)>| async move {
+                let resources = asked.iter().map(|(specifier, _)| specifier.resource());
+                let described = admin.describe_configs(resources).await;
+                let mut alterations = Vec::new();
+                for (specifier, entries) in &asked {
+                    let resource = specifier.resource();
+                    let set = entries.iter().map(|(name, value): &(String, String)| {
+                        ConfigAlteration::set(name.clone(), value.clone())
+                    });
+                    let mut changes: Vec<_> = set.collect();
+                    if let Some(Ok(known)) = described.get(&resource) {
+                        let is_given =
+                            |name: &str| entries.iter().any(|(given, _)| given.as_str() == name);
+                        let gone = known
+                            .iter()
+                            .filter(|entry| specifier.has_set(entry) && !is_given(&entry.name));
+                        changes
+                            .extend(gone.map(|entry| ConfigAlteration::delete(entry.name.clone())));
+                    }
+                    alterations.push((resource, changes));
                 }
-                alterations.push((resource, changes));
-            }
-            let mut outcomes = admin.alter_configs(alterations).await;
-            let mut results = Vec::new();
-            for (specifier, _) in asked {
-                match outcomes.remove(&specifier.resource()) {
-                    Some(Err(error)) if error.code().is_none() => return Err(failed(&error)),
-                    Some(Err(error)) => results.push(Err((specifier, code_of(&error)))),
-                    _ => results.push(Ok(specifier)),
+                let mut outcomes = admin.alter_configs(alterations).await;
+                let mut results = Vec::new();
+                for (specifier, _) in asked {
+                    match outcomes.remove(&specifier.resource()) {
+                        Some(Err(error)) if error.code().is_none() => return Err(failed(&error)),
+                        Some(Err(error)) => results.push(Err((specifier, code_of(&error)))),
+                        _ => results.push(Ok(specifier)),
+                    }
                 }
-            }
-            Ok(results)
-        })
+                Ok(results)
+            },
+        )
     }
 
     /// Returns the client, for questions about the cluster.

@@ -299,7 +299,10 @@ mod tests {
 
     #[test]
     fn brokers_may_lack_a_port_and_have_a_protocol() {
-        assert_eq!(with_ports("a, b:1,PLAINTEXT://c,[::1],[::1]:2"), "a:9092,b:1,c:9092,[::1]:9092,[::1]:2");
+        assert_eq!(
+            with_ports("a, b:1,PLAINTEXT://c,[::1],[::1]:2"),
+            "a:9092,b:1,c:9092,[::1]:9092,[::1]:2"
+        );
     }
 
     #[test]

@@ -305,9 +305,7 @@ impl TopicPartitionList {
     /// Returns the list as a map.
     pub fn to_topic_map(&self) -> HashMap<(String, i32), Offset> {
         let entries = self.entries.iter();
-        entries
-            .map(|entry| ((entry.topic.clone(), entry.partition), entry.lock().offset))
-            .collect()
+        entries.map(|entry| ((entry.topic.clone(), entry.partition), entry.lock().offset)).collect()
     }
 
     /// Adds what is not there, and sets the offset of what is.

@@ -66,9 +66,7 @@ impl Property {
             Kind::OneOf(values) => (!values
                 .split(", ")
                 .any(|allowed| value.trim().eq_ignore_ascii_case(allowed)))
-            .then(|| {
-                format!("Invalid value \"{value}\" for configuration property \"{name}\"")
-            }),
+            .then(|| format!("Invalid value \"{value}\" for configuration property \"{name}\"")),
             Kind::Int(least, most) => match value.trim().parse::<i64>() {
                 Ok(number) if (*least..=*most).contains(&number) => None,
                 Ok(number) => Some(format!(
@@ -160,10 +158,7 @@ mod tests {
         );
         assert_eq!(
             why("enable.auto.commit", "yes"),
-            Some((
-                invalid,
-                "Expected bool value for \"enable.auto.commit\": true or false".into()
-            ))
+            Some((invalid, "Expected bool value for \"enable.auto.commit\": true or false".into()))
         );
         assert_eq!(
             why("no.such", ""),

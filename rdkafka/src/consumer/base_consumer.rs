@@ -9,7 +9,7 @@ use kavka::{ConsumerHandle, ErrorKind, OffsetAndMetadata, Timestamp, TopicPartit
 
 use crate::client::Client;
 use crate::config::{ClientConfig, FromClientConfig, FromClientConfigAndContext};
-use crate::consumer::inbox::Inbox;
+use crate::consumer::inbox::{Caller, Inbox};
 use crate::consumer::rebalance::{Change, ConsumerEvent, Handling, Listener};
 use crate::consumer::{
     CommitMode, Consumer, ConsumerContext, ConsumerGroupMetadata, DefaultConsumerContext,
@@ -128,7 +128,7 @@ impl<C: ConsumerContext> BaseConsumer<C> {
     ) -> Option<KafkaResult<BorrowedMessage<'_>>> {
         runtime::wait_for(self.events.wakers(), timeout.deadline(), || {
             loop {
-                match self.turn(queue) {
+                match self.turn(queue, Caller::Thread) {
                     Turn::Message(message) => return Some(Some(message)),
                     Turn::Told if timeout != Timeout::Never => return Some(None),
                     Turn::Told => {}
@@ -140,7 +140,7 @@ impl<C: ConsumerContext> BaseConsumer<C> {
     }
 
     /// What a poll finds at once.
-    pub(crate) fn turn(&self, queue: Option<&TopicPartition>) -> Turn<'_> {
+    pub(crate) fn turn(&self, queue: Option<&TopicPartition>, caller: Caller) -> Turn<'_> {
         while let Some(event) = self.events.pop() {
             match event {
                 ConsumerEvent::Client(event) => event.serve(&**self.client.context()),
@@ -155,7 +155,7 @@ impl<C: ConsumerContext> BaseConsumer<C> {
                 }
             }
         }
-        match self.inbox.take(queue) {
+        match self.inbox.take(queue, caller) {
             Some(Ok(record)) => Turn::Message(Ok(BorrowedMessage::consumed(record))),
             Some(Err(error)) => Turn::Message(Err(consumption_error(&error))),
             None => Turn::Nothing,
@@ -165,9 +165,7 @@ impl<C: ConsumerContext> BaseConsumer<C> {
     fn handle_rebalance(&self, change: Change, partitions: &[TopicPartition]) {
         let error = match change {
             Change::Assigned => RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS,
-            Change::Revoked | Change::Lost => {
-                RDKafkaRespErr::RD_KAFKA_RESP_ERR__REVOKE_PARTITIONS
-            }
+            Change::Revoked | Change::Lost => RDKafkaRespErr::RD_KAFKA_RESP_ERR__REVOKE_PARTITIONS,
         };
         let mut list: TopicPartitionList = partitions.iter().collect();
         *self.handling() = Some(Handling::here(change));
@@ -243,7 +241,11 @@ impl<C: ConsumerContext> BaseConsumer<C> {
     }
 
     /// Reads what is assigned by hand, and lets new partitions begin at their offsets.
-    fn assign_by_hand(&self, list: TopicPartitionList, new: &TopicPartitionList) -> KafkaResult<()> {
+    fn assign_by_hand(
+        &self,
+        list: TopicPartitionList,
+        new: &TopicPartitionList,
+    ) -> KafkaResult<()> {
         let subscribed = |error: kavka::Error| KafkaError::Subscription(error.to_string());
         let partitions = list.partitions();
         self.handle.assign(partitions.iter().cloned()).map_err(subscribed)?;
@@ -730,10 +732,7 @@ fn pattern(topics: &[&str]) -> Option<String> {
 }
 
 fn committed(
-    offsets: &std::collections::BTreeMap<
-        TopicPartition,
-        kavka::Result<kavka::OffsetAndMetadata>,
-    >,
+    offsets: &std::collections::BTreeMap<TopicPartition, kavka::Result<kavka::OffsetAndMetadata>>,
 ) -> (KafkaResult<()>, TopicPartitionList) {
     let mut list = TopicPartitionList::new();
     let mut result = Ok(());

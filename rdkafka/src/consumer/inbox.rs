@@ -82,13 +82,13 @@ impl Inbox {
         })
     }
 
-    /// The next message of a queue; what is told to `waker` may change that.
-    pub(crate) fn take(&self, queue: Option<&TopicPartition>) -> Option<Item> {
+    /// The next message of a queue.
+    pub(crate) fn take(&self, queue: Option<&TopicPartition>, caller: Caller) -> Option<Item> {
         let mut state = self.lock();
         let item = match state.pop(queue, &self.handle) {
             Some(item) => item,
             None => {
-                self.fill(&mut state, Some(queue));
+                self.fill(&mut state, Some(queue), caller);
                 state.pop(queue, &self.handle)?
             }
         };
@@ -104,16 +104,18 @@ impl Inbox {
     }
 
     /// Asks kavka's consumer for messages, until the queue that is `wanted` has one, or it has none.
-    fn fill(&self, state: &mut State, wanted: Option<Option<&TopicPartition>>) {
+    fn fill(&self, state: &mut State, wanted: Option<Option<&TopicPartition>>, caller: Caller) {
         let _runtime = runtime::enter();
         let mut has_put_elsewhere = false;
         while state.is_active && state.main.items.len() < ROOM {
             let Some(consumer) = &mut state.consumer else { break };
             let mut context = Context::from_waker(&self.waker);
-            // A thread that blocks within a task of tokio's has used up what the task may do in one
-            // turn before long, and would never get any more.
-            let mut next = unconstrained(poll_fn(|context| Pin::new(&mut *consumer).poll_next(context)));
-            let item = match Pin::new(&mut next).poll(&mut context) {
+            let mut poll = || Pin::new(&mut *consumer).poll_next(&mut context);
+            let next = match caller {
+                Caller::Task => poll(),
+                Caller::Thread => on_a_thread(poll),
+            };
+            let item = match next {
                 Poll::Ready(Some(item)) => item,
                 Poll::Ready(None) => {
                     state.consumer = None;
@@ -161,7 +163,6 @@ impl Inbox {
         self.lock().is_active = is_active;
         self.wakers.wake_all();
     }
-
 
     /// The consumer, to be closed.
     pub(crate) fn take_consumer(&self) -> Option<kavka::Consumer> {
@@ -246,7 +247,7 @@ impl Inbox {
             let mut state = self.lock();
             let has_callback = |queue: &Queue| queue.on_nonempty.is_some();
             if has_callback(&state.main) || state.split.values().any(has_callback) {
-                self.fill(&mut state, None);
+                self.fill(&mut state, None, Caller::Task);
             }
         });
     }
@@ -337,6 +338,26 @@ fn partition_of(item: &Item) -> Option<&TopicPartition> {
         Err(error) if error.kind() == ErrorKind::PartitionEof => error.context().partition.as_ref(),
         Err(_) => None,
     }
+}
+
+/// Who asks for messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Caller {
+    /// A task, which goes to sleep when there are none.
+    Task,
+    /// A thread that waits.
+    Thread,
+}
+
+/// Asks on a thread that waits, which may be in the midst of a task of tokio's: there, what a task
+/// may do in one turn is used up before long, and when it is asked to let others run, it is woken
+/// after it has, which is never. So there is no limit, and one that was asked asks again.
+fn on_a_thread<T>(mut poll: impl FnMut() -> Poll<T>) -> Poll<T> {
+    let mut twice = unconstrained(poll_fn(|_| match poll() {
+        Poll::Pending => poll(),
+        ready => ready,
+    }));
+    Pin::new(&mut twice).poll(&mut Context::from_waker(Waker::noop()))
 }
 
 struct InboxWaker(Weak<Inbox>);

@@ -13,6 +13,7 @@ use tokio::task::coop::poll_proceed;
 use crate::client::Client;
 use crate::config::{ClientConfig, FromClientConfig, FromClientConfigAndContext};
 use crate::consumer::base_consumer::{BaseConsumer, PartitionQueue, Turn};
+use crate::consumer::inbox::Caller;
 use crate::consumer::{
     CommitMode, Consumer, ConsumerContext, ConsumerGroupMetadata, DefaultConsumerContext,
     RebalanceProtocol,
@@ -46,7 +47,7 @@ impl<'a, C: ConsumerContext> Stream for MessageStream<'a, C> {
         let turn = ready!(poll_proceed(context));
         // What comes while it is looked for is not missed.
         self.slot.watch(context.waker());
-        match self.consumer.turn(self.queue) {
+        match self.consumer.turn(self.queue, Caller::Task) {
             Turn::Message(message) => {
                 turn.made_progress();
                 Poll::Ready(Some(message))

@@ -171,8 +171,7 @@ where
         let mut properties = config.properties();
         // How long a call may wait is each call's own argument.
         properties.set("max.block.ms", i32::MAX.to_string());
-        let mut settings =
-            kavka::ProducerConfig::from_properties(&properties).map_err(created)?;
+        let mut settings = kavka::ProducerConfig::from_properties(&properties).map_err(created)?;
         if client.context().get_custom_partitioner().is_some() {
             let is_for_keys = config.number("sticky.partitioning.linger.ms") > 0;
             let context = Arc::clone(client.context());
@@ -222,15 +221,8 @@ where
         let BaseRecord { topic, partition, payload, key, timestamp, headers, delivery_opaque } =
             record;
         self.outbox.send(message, delivery_opaque).map_err(|(error, delivery_opaque)| {
-            let record = BaseRecord {
-                topic,
-                partition,
-                payload,
-                key,
-                timestamp,
-                headers,
-                delivery_opaque,
-            };
+            let record =
+                BaseRecord { topic, partition, payload, key, timestamp, headers, delivery_opaque };
             (error, record)
         })
     }
@@ -335,7 +327,9 @@ where
     fn drop(&mut self) {
         self.purge(PurgeConfig::default().queue().inflight());
         if let Err(error) = self.flush(FAREWELL) {
-            warn!("the producer was dropped with messages of which its context has not heard: {error}");
+            warn!(
+                "the producer was dropped with messages of which its context has not heard: {error}"
+            );
         }
     }
 }

@@ -11,9 +11,7 @@ use std::time::Duration;
 use futures_channel::oneshot;
 
 use crate::client::{Client, ClientContext, DefaultClientContext, OAuthToken};
-use crate::config::{
-    ClientConfig, FromClientConfig, FromClientConfigAndContext, RDKafkaLogLevel,
-};
+use crate::config::{ClientConfig, FromClientConfig, FromClientConfigAndContext, RDKafkaLogLevel};
 use crate::consumer::ConsumerGroupMetadata;
 use crate::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use crate::message::{Message, OwnedHeaders, OwnedMessage, Timestamp, ToBytes};
