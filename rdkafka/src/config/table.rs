@@ -42,7 +42,7 @@ impl Property {
         let kind = match kind {
             "int" => Kind::Int(whole(bounds.0), whole(bounds.1)),
             "float" => Kind::Float(number(bounds.0), number(bounds.1)),
-            "boolean" => Kind::Bool,
+            "bool" => Kind::Bool,
             "enum" => Kind::OneOf(range),
             "api" => Kind::Call,
             _ => Kind::Text,
