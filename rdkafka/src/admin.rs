@@ -1,11 +1,10 @@
 //! Administration: topics, partitions, records, groups and configurations.
 
-use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
+use kavka::TopicPartition;
 use kavka::admin::{Admin, ConfigAlteration, Outcomes};
-use kavka::{BrokerId, TopicPartition};
 
 use crate::client::{Client, ClientContext, DefaultClientContext};
 use crate::config::{ClientConfig, FromClientConfig, FromClientConfigAndContext};
@@ -13,6 +12,15 @@ use crate::error::{KafkaError, KafkaResult, RDKafkaErrorCode, code_of};
 use crate::runtime;
 use crate::topic_partition_list::{Offset, TopicPartitionList};
 use crate::util::{Deadline, Timeout};
+
+mod configs;
+mod topics;
+
+pub use self::configs::{
+    AlterConfig, AlterConfigsResult, ConfigEntry, ConfigResource, ConfigResourceResult,
+    ConfigSource, OwnedResourceSpecifier, ResourceSpecifier,
+};
+pub use self::topics::{NewPartitions, NewTopic, PartitionAssignment, TopicReplication};
 
 /// How long an operation may take where nothing is said (librdkafka's `socket.timeout.ms`).
 const OPERATION: std::time::Duration = std::time::Duration::from_secs(60);
@@ -127,8 +135,7 @@ impl<C: ClientContext> AdminClient<C> {
     where
         I: IntoIterator<Item = &'a ResourceSpecifier<'a>>,
     {
-        let asked: Vec<_> =
-            configs.into_iter().map(ResourceSpecifier::to_owned_specifier).collect();
+        let asked: Vec<_> = configs.into_iter().map(|specifier| specifier.into_owned()).collect();
         self.operation(opts, Ok(asked), |admin, asked: Vec<OwnedResourceSpecifier>| async move {
             let resources = asked.iter().map(OwnedResourceSpecifier::resource);
             let mut described = admin.describe_configs(resources).await;
@@ -314,284 +321,6 @@ pub type TopicResult = Result<String, (String, RDKafkaErrorCode)>;
 /// What became of a group.
 pub type GroupResult = Result<String, (String, RDKafkaErrorCode)>;
 
-/// A topic to be created.
-#[derive(Debug)]
-pub struct NewTopic<'a> {
-    /// Its name.
-    pub name: &'a str,
-    /// How many partitions it has.
-    pub num_partitions: i32,
-    /// How they are replicated.
-    pub replication: TopicReplication<'a>,
-    /// Its configuration.
-    pub config: Vec<(&'a str, &'a str)>,
-}
-
-impl<'a> NewTopic<'a> {
-    /// Creates a topic to be created.
-    pub fn new(name: &'a str, num_partitions: i32, replication: TopicReplication<'a>) -> Self {
-        Self { name, num_partitions, replication, config: Vec::new() }
-    }
-
-    /// Sets a property of its configuration.
-    #[must_use]
-    pub fn set(mut self, key: &'a str, value: &'a str) -> Self {
-        self.config.push((key, value));
-        self
-    }
-
-    fn checked(&self) -> KafkaResult<(String, kavka::NewTopic)> {
-        let mut topic = kavka::NewTopic::new(self.name);
-        topic = match self.replication {
-            TopicReplication::Fixed(factor) => {
-                let Ok(factor) = i16::try_from(factor) else {
-                    let why = format!("a replication factor of {factor} is too large");
-                    return Err(KafkaError::AdminOpCreation(why));
-                };
-                topic.partitions(self.num_partitions).replication_factor(factor)
-            }
-            TopicReplication::Variable(assignments) => {
-                if usize::try_from(self.num_partitions) != Ok(assignments.len()) {
-                    return Err(KafkaError::AdminOpCreation(format!(
-                        "replication configuration for topic '{}' assigns {} partition(s), which \
-                         does not match the specified number of partitions ({})",
-                        self.name,
-                        assignments.len(),
-                        self.num_partitions
-                    )));
-                }
-                topic.assignments(assignments.iter().map(|brokers| ids(brokers)))
-            }
-        };
-        for (key, value) in &self.config {
-            topic = topic.config(*key, *value);
-        }
-        Ok((self.name.to_owned(), topic))
-    }
-}
-
-/// For each partition the brokers of its replicas.
-pub type PartitionAssignment<'a> = &'a [&'a [i32]];
-
-/// How a new topic is replicated.
-#[derive(Debug)]
-pub enum TopicReplication<'a> {
-    /// So many replicas of each partition.
-    Fixed(i32),
-    /// On these brokers.
-    Variable(PartitionAssignment<'a>),
-}
-
-/// Partitions to be added.
-#[derive(Debug)]
-pub struct NewPartitions<'a> {
-    /// The topic.
-    pub topic_name: &'a str,
-    /// How many it is to have.
-    pub new_partition_count: usize,
-    /// The brokers of the new ones' replicas.
-    pub assignment: Option<PartitionAssignment<'a>>,
-}
-
-impl<'a> NewPartitions<'a> {
-    /// Creates partitions to be added.
-    pub fn new(topic_name: &'a str, new_partition_count: usize) -> Self {
-        Self { topic_name, new_partition_count, assignment: None }
-    }
-
-    /// Sets the brokers of the new ones' replicas.
-    #[must_use]
-    pub fn assign(mut self, assignment: PartitionAssignment<'a>) -> Self {
-        self.assignment = Some(assignment);
-        self
-    }
-
-    fn checked(&self) -> KafkaResult<(String, kavka::admin::NewPartitions)> {
-        let too_many = |assigned: usize| {
-            KafkaError::AdminOpCreation(format!(
-                "partition assignment for topic '{}' assigns {assigned} partition(s), which is more \
-                 than the requested total number of partitions ({})",
-                self.topic_name, self.new_partition_count
-            ))
-        };
-        let assignment = self.assignment.unwrap_or_default();
-        if assignment.len() > self.new_partition_count {
-            return Err(too_many(assignment.len()));
-        }
-        let count = i32::try_from(self.new_partition_count).map_err(|_| too_many(0))?;
-        let mut partitions = kavka::admin::NewPartitions::increase_to(count);
-        if !assignment.is_empty() {
-            partitions = partitions.assignments(assignment.iter().map(|brokers| ids(brokers)));
-        }
-        Ok((self.topic_name.to_owned(), partitions))
-    }
-}
-
-/// The configuration of a resource, or why it cannot be had.
-pub type ConfigResourceResult = Result<ConfigResource, RDKafkaErrorCode>;
-
-/// What has a configuration.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ResourceSpecifier<'a> {
-    /// A topic.
-    Topic(&'a str),
-    /// A group.
-    Group(&'a str),
-    /// A broker.
-    Broker(i32),
-}
-
-impl ResourceSpecifier<'_> {
-    fn to_owned_specifier(&self) -> OwnedResourceSpecifier {
-        match *self {
-            Self::Topic(name) => OwnedResourceSpecifier::Topic(name.to_owned()),
-            Self::Group(name) => OwnedResourceSpecifier::Group(name.to_owned()),
-            Self::Broker(id) => OwnedResourceSpecifier::Broker(id),
-        }
-    }
-}
-
-/// The same with a name of its own.
-#[derive(Debug, PartialEq, Eq)]
-pub enum OwnedResourceSpecifier {
-    /// A topic.
-    Topic(String),
-    /// A group.
-    Group(String),
-    /// A broker.
-    Broker(i32),
-}
-
-impl OwnedResourceSpecifier {
-    fn resource(&self) -> kavka::admin::ConfigResource {
-        match self {
-            Self::Topic(name) => kavka::admin::ConfigResource::topic(name),
-            Self::Group(name) => kavka::admin::ConfigResource::group(name),
-            Self::Broker(id) => kavka::admin::ConfigResource::broker(*id),
-        }
-    }
-
-    /// Whether an entry has been set for just this resource.
-    fn has_set(&self, entry: &kavka::admin::ConfigEntry) -> bool {
-        use kavka::admin::ConfigSource;
-        entry.source
-            == match self {
-                Self::Topic(_) => ConfigSource::DynamicTopic,
-                Self::Group(_) => ConfigSource::DynamicGroup,
-                Self::Broker(_) => ConfigSource::DynamicBroker,
-            }
-    }
-}
-
-/// Where the value of an entry is from.
-#[derive(Debug, PartialEq, Eq)]
-pub enum ConfigSource {
-    /// From somewhere else.
-    Unknown,
-    /// From the topic.
-    DynamicTopic,
-    /// From the broker, at run time.
-    DynamicBroker,
-    /// From the default of all brokers, at run time.
-    DynamicDefaultBroker,
-    /// From the broker's file.
-    StaticBroker,
-    /// From Kafka.
-    Default,
-}
-
-/// An entry of a configuration.
-#[derive(Debug, PartialEq, Eq)]
-pub struct ConfigEntry {
-    /// Its name.
-    pub name: String,
-    /// Its value, unless it is a secret.
-    pub value: Option<String>,
-    /// Where the value is from.
-    pub source: ConfigSource,
-    /// It cannot be changed.
-    pub is_read_only: bool,
-    /// The value is Kafka's default.
-    pub is_default: bool,
-    /// It is a secret.
-    pub is_sensitive: bool,
-}
-
-impl ConfigEntry {
-    fn of(entry: kavka::admin::ConfigEntry) -> Self {
-        let source = match entry.source {
-            kavka::admin::ConfigSource::DynamicTopic => ConfigSource::DynamicTopic,
-            kavka::admin::ConfigSource::DynamicBroker => ConfigSource::DynamicBroker,
-            kavka::admin::ConfigSource::DynamicDefaultBroker => ConfigSource::DynamicDefaultBroker,
-            kavka::admin::ConfigSource::StaticBroker => ConfigSource::StaticBroker,
-            kavka::admin::ConfigSource::Default => ConfigSource::Default,
-            _ => ConfigSource::Unknown,
-        };
-        Self {
-            name: entry.name,
-            value: entry.value,
-            is_default: source == ConfigSource::Default,
-            source,
-            is_read_only: entry.is_read_only,
-            is_sensitive: entry.is_sensitive,
-        }
-    }
-}
-
-/// A resource with its configuration.
-#[derive(Debug)]
-pub struct ConfigResource {
-    /// Whose it is.
-    pub specifier: OwnedResourceSpecifier,
-    /// Its entries.
-    pub entries: Vec<ConfigEntry>,
-}
-
-impl ConfigResource {
-    /// Returns the entries by name.
-    pub fn entry_map(&self) -> HashMap<&str, &ConfigEntry> {
-        self.entries.iter().map(|entry| (entry.name.as_str(), entry)).collect()
-    }
-
-    /// Returns an entry.
-    pub fn get(&self, name: &str) -> Option<&ConfigEntry> {
-        self.entries.iter().find(|entry| entry.name == name)
-    }
-}
-
-/// What became of the configuration of a resource.
-pub type AlterConfigsResult =
-    Result<OwnedResourceSpecifier, (OwnedResourceSpecifier, RDKafkaErrorCode)>;
-
-/// The configuration that a resource is to have.
-#[derive(Debug)]
-pub struct AlterConfig<'a> {
-    /// Whose it is.
-    pub specifier: ResourceSpecifier<'a>,
-    /// Its entries.
-    pub entries: HashMap<&'a str, &'a str>,
-}
-
-impl<'a> AlterConfig<'a> {
-    /// Creates a configuration without entries.
-    pub fn new(specifier: ResourceSpecifier<'_>) -> AlterConfig<'_> {
-        AlterConfig { specifier, entries: HashMap::new() }
-    }
-
-    /// Sets an entry.
-    #[must_use]
-    pub fn set(mut self, key: &'a str, value: &'a str) -> Self {
-        self.entries.insert(key, value);
-        self
-    }
-
-    fn owned(&self) -> (OwnedResourceSpecifier, Vec<(String, String)>) {
-        let entries = self.entries.iter();
-        let entries = entries.map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
-        (self.specifier.to_owned_specifier(), entries.collect())
-    }
-}
-
 /// What became of each, in the order of `names`.
 fn in_order<K: Ord + From<String>, T>(
     names: Vec<String>,
@@ -619,10 +348,6 @@ fn partition_code(error: &kavka::Error) -> RDKafkaErrorCode {
         RDKafkaErrorCode::UnknownTopicOrPartition => RDKafkaErrorCode::UnknownPartition,
         code => code,
     }
-}
-
-fn ids(brokers: &[i32]) -> Vec<BrokerId> {
-    brokers.iter().copied().map(BrokerId).collect()
 }
 
 fn owned(names: &[&str]) -> Vec<String> {

@@ -308,11 +308,12 @@ impl State {
         let is_wanted = wanted.is_some_and(|wanted| wanted == own.as_ref());
         let Some(queue) = self.queue(own.as_ref()) else { return false };
         queue.items.push_back(item);
-        if queue.items.len() == 1 {
-            if let Some(callback) = queue.on_nonempty.clone().filter(|_| !is_wanted) {
-                // The program's: it must not find anything locked.
-                runtime::spawn(async move { callback() });
-            }
+        if queue.items.len() == 1
+            && !is_wanted
+            && let Some(callback) = queue.on_nonempty.clone()
+        {
+            // The program's: it must not find anything locked.
+            runtime::spawn(async move { callback() });
         }
         if let Some(partition) = own.filter(|_| queue.items.len() >= ROOM && !queue.is_full) {
             queue.is_full = handle.pause([&partition]).is_ok();

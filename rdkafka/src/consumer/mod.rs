@@ -58,10 +58,10 @@ pub trait ConsumerContext: ClientContext + Sized {
             }
         };
         self.pre_rebalance(base_consumer, &rebalance);
-        if let Rebalance::Assign(tpl) = &rebalance {
-            if let Err(error) = base_consumer.incremental_assign(tpl) {
-                error!("Error rebalancing: {error}");
-            }
+        if let Rebalance::Assign(tpl) = &rebalance
+            && let Err(error) = base_consumer.incremental_assign(tpl)
+        {
+            error!("Error rebalancing: {error}");
         }
         self.post_rebalance(base_consumer, &rebalance);
     }
