@@ -1,4 +1,5 @@
-//! Property files of the shapes that vendors print: each is taken as it is, or refused with what helps.
+//! Property files of the shapes that vendors print: each is taken as it is, or refused with what helps;
+//! and what is taken connects to a cluster that demands just that (`tests/connecting.rs`).
 
 use crate::config::{ClientConfig, Credentials, Mechanism, Properties, Sasl};
 use crate::consumer::ConsumerConfig;
@@ -39,6 +40,15 @@ const FILES: &[(&str, &str, Expected)] = &[
     (
         "Google Managed Kafka",
         include_str!("vendors/gcp.properties"),
+        if cfg!(feature = "oidc") {
+            Works("SASL_SSL OAUTHBEARER")
+        } else {
+            Helps("built without kavka's feature oidc")
+        },
+    ),
+    (
+        "Confluent Cloud with an identity provider",
+        include_str!("vendors/oidc.properties"),
         if cfg!(feature = "oidc") {
             Works("SASL_SSL OAUTHBEARER")
         } else {
@@ -110,4 +120,10 @@ fn the_secret_of_a_connection_string_is_whole() {
     assert!(
         password.expose().starts_with("Endpoint=sb://") && password.expose().ends_with("bb/cc=")
     );
+}
+
+#[cfg(all(feature = "aws-msk-iam", feature = "oidc", feature = "pkcs12", feature = "scram"))]
+mod tests {
+    mod connecting;
+    mod hosted;
 }

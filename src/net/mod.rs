@@ -36,6 +36,14 @@ mod tls;
 mod token_cache;
 
 pub use address_map::AddressMap;
+#[cfg(all(
+    test,
+    feature = "aws-msk-iam",
+    feature = "oidc",
+    feature = "pkcs12",
+    feature = "scram"
+))]
+pub(crate) use aws::read_home;
 pub(crate) use connection::{Connection, ReplyMode, Setup};
 pub use connector::{Connector, Io, TcpConnector};
 pub(crate) use features::NewestFeatures;

@@ -83,6 +83,17 @@ pub(super) async fn credentials(
     Ok((credentials, kept))
 }
 
+/// Has a chain ask the shared files in this home, in place of what surrounds the process.
+#[cfg(all(test, feature = "oidc", feature = "pkcs12", feature = "scram"))]
+pub(crate) fn read_home(chain: &AwsChain, home: &std::path::Path) {
+    let home = home.display().to_string();
+    let variable = move |name: &str| (name == "HOME").then(|| home.clone());
+    let settings = AwsChain { asking: Arc::default(), ..chain.clone() };
+    let surroundings = Surroundings::new(variable, surroundings::read);
+    let asking = Arc::new(CredentialsChain::new(settings, surroundings));
+    assert!(chain.asking.set(asking).is_ok(), "it has been asked");
+}
+
 /// The sources, and what the last that was asked has given.
 struct CredentialsChain {
     settings: AwsChain,

@@ -102,7 +102,7 @@ impl Surroundings {
     }
 }
 
-fn read(path: &Path) -> io::Result<Zeroizing<Vec<u8>>> {
+pub(super) fn read(path: &Path) -> io::Result<Zeroizing<Vec<u8>>> {
     let file = std::fs::File::open(path)?;
     // Room for all of it, so that no copy of a secret is left behind by growing; a pipe has no
     // length, and is bounded all the same.

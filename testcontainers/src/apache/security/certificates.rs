@@ -57,13 +57,20 @@ impl Certificates {
     /// # Errors
     /// If a file cannot be written.
     pub fn write(folder: &Path) -> Result<Self> {
+        Self::write_for(folder, &["localhost", "127.0.0.1"])
+    }
+
+    /// The same for nodes of other names than `localhost` and `127.0.0.1`.
+    ///
+    /// # Errors
+    /// If a name is none of a host, or a file cannot be written.
+    pub fn write_for(folder: &Path, hosts: &[&str]) -> Result<Self> {
         let authority = Authority::new("authority")?;
         let other = Authority::new("other authority")?;
-        let here = ["localhost", "127.0.0.1"];
         for (file, name, hosts, until) in [
-            ("server.pem", "localhost", &here[..], 2099),
-            ("wrong-name.pem", "wrong.example", &["wrong.example"], 2099),
-            ("expired.pem", "localhost", &here, 2001),
+            ("server.pem", "localhost", hosts, 2099),
+            ("wrong-name.pem", "wrong.example", &["wrong.example"][..], 2099),
+            ("expired.pem", "localhost", hosts, 2001),
         ] {
             write(&folder.join(file), &authority.sign(name, hosts, until)?.with_key()?)?;
         }

@@ -32,6 +32,8 @@ pub enum SaslMechanism {
     ScramSha512,
     /// `OAUTHBEARER`.
     OAuthBearer,
+    /// `AWS_MSK_IAM`, of Amazon's MSK.
+    AwsMskIam,
 }
 
 impl SaslMechanism {
@@ -42,6 +44,7 @@ impl SaslMechanism {
             Self::ScramSha256 => "SCRAM-SHA-256",
             Self::ScramSha512 => "SCRAM-SHA-512",
             Self::OAuthBearer => "OAUTHBEARER",
+            Self::AwsMskIam => "AWS_MSK_IAM",
         }
     }
 }
@@ -49,6 +52,9 @@ impl SaslMechanism {
 /// Says whose a token is, and until when it is good, in milliseconds since 1970; `None` if it is
 /// not good.
 type TokenCheck = Arc<dyn Fn(&str) -> Option<(String, i64)> + Send + Sync>;
+
+/// Says who has signed a request of AWS_MSK_IAM; `None` if the signature is not good.
+type SignatureCheck = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
 
 /// How every client of a cluster must authenticate.
 #[derive(Clone, Default)]
@@ -58,6 +64,7 @@ pub struct Sasl {
     users: BTreeMap<String, User>,
     max_reauth: Option<Duration>,
     tokens: Option<TokenCheck>,
+    signatures: Option<SignatureCheck>,
 }
 
 #[derive(Clone)]
@@ -105,6 +112,16 @@ impl Sasl {
         check: impl Fn(&str) -> Option<(String, i64)> + Send + Sync + 'static,
     ) -> Self {
         self.tokens = Some(Arc::new(check));
+        self
+    }
+
+    /// Sets the validator of the signed requests of AWS_MSK_IAM: it is given the JSON that the client
+    /// sends, and returns its principal, or `None` if the signature is invalid.
+    pub fn signatures(
+        mut self,
+        check: impl Fn(&str) -> Option<String> + Send + Sync + 'static,
+    ) -> Self {
+        self.signatures = Some(Arc::new(check));
         self
     }
 
@@ -286,6 +303,9 @@ fn judge(
     let hash = match exchange.mechanism {
         SaslMechanism::Plain => return plain(sasl, words).ok_or_else(invalid),
         SaslMechanism::OAuthBearer => return token(sasl, exchange, words, now_ms),
+        SaslMechanism::AwsMskIam => {
+            return signed(sasl, words).ok_or_else(|| "Access denied".into());
+        }
         SaslMechanism::ScramSha256 => Hash::Sha256,
         SaslMechanism::ScramSha512 => Hash::Sha512,
     };
@@ -309,6 +329,13 @@ fn plain(sasl: &Sasl, words: &[u8]) -> Option<Verdict> {
     let is_right = parts.next().is_none() && (other.is_empty() || other == name);
     let user = sasl.users.get(name).filter(|user| is_right && user.password == password);
     user.map(|_| Verdict::Is { user: name.to_owned(), last: Vec::new(), good_for: None })
+}
+
+/// As the brokers of MSK answer aws-msk-iam-auth: with the name of the request, in JSON.
+fn signed(sasl: &Sasl, words: &[u8]) -> Option<Verdict> {
+    let user = sasl.signatures.as_ref()?(std::str::from_utf8(words).ok()?)?;
+    let last = br#"{"version":"2020_10_22","request-id":"embedded"}"#.to_vec();
+    Some(Verdict::Is { user, last, good_for: None })
 }
 
 /// RFC 7628: a header of GS2, then pairs that end with a byte of 1.
