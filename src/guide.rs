@@ -10,6 +10,7 @@
 //! - [`observability`]: metrics, spans and trace context, with a dashboard
 //! - [`client_telemetry`]: metrics pushed to the brokers (KIP-714)
 //! - [`performance`]: where the time goes, and how it is measured
+//! - [`other_brokers`]: Redpanda, Event Hubs and others that only speak the protocol
 //! - [`from_rdkafka`], [`from_java`], [`from_franz_go`]: the calls of another client beside those
 //!   here, and what differs
 
@@ -66,6 +67,11 @@ pub mod client_telemetry {
 /// Where the time goes.
 pub mod performance {
     #![doc = include_str!("../docs/performance.md")]
+}
+
+/// Brokers that are not Apache's.
+pub mod other_brokers {
+    #![doc = include_str!("../docs/other-brokers.md")]
 }
 
 pub mod from_rdkafka {
