@@ -181,7 +181,7 @@ const KEYS: &[Key] = &[
     setting("bootstrap.controllers", C),
     setting("bootstrap.servers", C),
     alias("metadata.broker.list", C, "bootstrap.servers"),
-    only("client.dns.lookup", C, "use_all_dns_ips", "the canonical name is needed by Kerberos only, which is not supported"),
+    only("client.dns.lookup", C, "use_all_dns_ips", "the canonical name is needed by Kerberos only, whose mechanism in examples/kerberos goes without it"),
     setting("broker.address.family", C),
     setting("client.id", C),
     setting("client.rack", CNS),

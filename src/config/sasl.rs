@@ -187,6 +187,11 @@ impl Sasl {
                 "sasl.mechanism is AWS_MSK_IAM, but this program was built without kavka's \
                  feature aws-msk-iam",
             )),
+            "GSSAPI" => Err(Error::config(
+                "sasl.mechanism is GSSAPI, which kavka does not have by itself: take the mechanism \
+                 of its repository's examples/kerberos, and give it to ClientConfig::sasl by \
+                 Sasl::custom, without this property",
+            )),
             _ => Err(Error::config(format!(
                 "sasl.mechanism is {}: {MECHANISMS} is allowed; another one is set by \
                  ClientConfig::sasl and Sasl::custom",
