@@ -321,6 +321,10 @@ mod tests {
         let unsigned = [&[5, 4, 1, 0xFF, 0, 0][..], &[0; 10], &[1, 0, 0, 0]].concat();
         seal().open(&unsigned).expect_err("without a checksum");
         seal().open(&seal().close(&[1, 0, 0, 0])).expect_err("our own");
+        for flags in [ENCRYPTED, ACCEPTOR_SUBKEY] {
+            let other = Seal { flags, ..seal() };
+            seal().open(&token(&other, &[1, 0, 0, 0])).expect_err("with another key");
+        }
         let other = Seal { key: vec![0x43; 32], ..seal() };
         seal().open(&token(&other, &[1, 0, 0, 0])).expect_err("another's");
     }
