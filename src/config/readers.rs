@@ -78,9 +78,18 @@ impl Table {
         fields.map(|(name, _)| name.to_owned()).filter(|name| name != "words").collect()
     }
 
+    /// The code of the settings themselves, which may stand in several files.
+    fn own_code(&self) -> String {
+        let file = sources().join(self.file);
+        let parts = fs::read_dir(file.with_extension("")).into_iter().flatten().flatten();
+        let parts: String =
+            parts.flat_map(|part| files(&part.path())).map(|part| read(&part)).collect();
+        read(&file) + &parts
+    }
+
     /// The settings that nobody reads in the code, as `edit` leaves it.
     fn unread(&self, edit: impl Fn(String) -> String) -> Vec<String> {
-        let own = edit(read(&sources().join(self.file)));
+        let own = edit(self.own_code());
         let code: Vec<_> = self.places.iter().map(|place| (edit(place.code()), place)).collect();
         let is_used = |name: &str| code.iter().any(|(code, place)| place.is_read(name, code));
         let is_read = |setting: &String| {
