@@ -1,5 +1,6 @@
 //! What all clients have: a context whose methods they call, and questions about the cluster.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
@@ -20,7 +21,7 @@ use crate::statistics::Statistics;
 use crate::util::Timeout;
 
 /// What a client tells the program, and asks of it. It is called on the thread that polls.
-pub trait ClientContext: Send + Sync + 'static {
+pub trait ClientContext: Send + Sync {
     /// Whether tokens come from [`ClientContext::generate_oauth_token`].
     const ENABLE_REFRESH_OAUTH_TOKEN: bool = false;
 
@@ -31,12 +32,18 @@ pub trait ClientContext: Send + Sync + 'static {
             RDKafkaLogLevel::Emerg
             | RDKafkaLogLevel::Alert
             | RDKafkaLogLevel::Critical
-            | RDKafkaLogLevel::Error => error!(target: "librdkafka", "{fac} {log_message}"),
-            RDKafkaLogLevel::Warning => warn!(target: "librdkafka", "{fac} {log_message}"),
-            RDKafkaLogLevel::Notice | RDKafkaLogLevel::Info => {
-                info!(target: "librdkafka", "{fac} {log_message}");
+            | RDKafkaLogLevel::Error => {
+                error!(target: "librdkafka", "librdkafka: {fac} {log_message}")
             }
-            RDKafkaLogLevel::Debug => debug!(target: "librdkafka", "{fac} {log_message}"),
+            RDKafkaLogLevel::Warning => {
+                warn!(target: "librdkafka", "librdkafka: {fac} {log_message}")
+            }
+            RDKafkaLogLevel::Notice | RDKafkaLogLevel::Info => {
+                info!(target: "librdkafka", "librdkafka: {fac} {log_message}");
+            }
+            RDKafkaLogLevel::Debug => {
+                debug!(target: "librdkafka", "librdkafka: {fac} {log_message}")
+            }
         }
     }
 
@@ -300,7 +307,29 @@ fn member(member: &kavka::admin::ConsumerGroupMember) -> GroupMemberInfo {
         id: member.id.clone(),
         client_id: member.client_id.clone(),
         client_host: member.host.clone(),
+        assignment: assignment(&member.assignment),
     }
+}
+
+/// What the member was assigned, as Kafka's consumers write it (ConsumerProtocolAssignment v0).
+fn assignment(partitions: &BTreeSet<kavka::TopicPartition>) -> Vec<u8> {
+    let mut topics: BTreeMap<&str, Vec<i32>> = BTreeMap::new();
+    for partition in partitions {
+        topics.entry(&partition.topic).or_default().push(partition.partition.0);
+    }
+    let count = |length: usize| i32::try_from(length).unwrap_or(i32::MAX).to_be_bytes();
+    let mut bytes = 0_i16.to_be_bytes().to_vec();
+    bytes.extend(count(topics.len()));
+    for (topic, partitions) in topics {
+        // A topic's name has at most 249 characters.
+        bytes.extend(i16::try_from(topic.len()).unwrap_or(i16::MAX).to_be_bytes());
+        bytes.extend(topic.as_bytes());
+        bytes.extend(count(partitions.len()));
+        bytes.extend(partitions.into_iter().flat_map(i32::to_be_bytes));
+    }
+    // No data of the user's.
+    bytes.extend((-1_i32).to_be_bytes());
+    bytes
 }
 
 /// A name that no address has (RFC 6761).
@@ -354,5 +383,17 @@ impl TokenSource for Tokens {
 impl fmt::Debug for Tokens {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Tokens").finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_assignment_is_written_as_consumers_write_it() {
+        let partitions = [("t", 1), ("t", 2)].map(|(t, p)| kavka::TopicPartition::new(t, p));
+        let expected = b"\0\0\0\0\0\x01\0\x01t\0\0\0\x02\0\0\0\x01\0\0\0\x02\xff\xff\xff\xff";
+        assert_eq!(assignment(&BTreeSet::from(partitions)), expected);
     }
 }

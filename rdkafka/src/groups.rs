@@ -8,6 +8,7 @@ pub struct GroupMemberInfo {
     pub(crate) id: String,
     pub(crate) client_id: String,
     pub(crate) client_host: String,
+    pub(crate) assignment: Vec<u8>,
 }
 
 impl GroupMemberInfo {
@@ -31,9 +32,9 @@ impl GroupMemberInfo {
         None
     }
 
-    /// Returns `None`: kavka reads what a member is assigned, and does not keep the bytes.
+    /// Returns what it is assigned, in the bytes of Kafka's consumers.
     pub fn assignment(&self) -> Option<&[u8]> {
-        None
+        Some(&self.assignment)
     }
 }
 

@@ -6,24 +6,24 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
-use kavka_rdkafka::admin::{
+use kavka_testcontainers::embedded::{ApiKey, EmbeddedCluster, Fault, Reaction};
+use rdkafka::admin::{
     AdminClient, AdminOptions, AlterConfig, NewPartitions, NewTopic, ResourceSpecifier,
     TopicReplication,
 };
-use kavka_rdkafka::client::DefaultClientContext;
-use kavka_rdkafka::consumer::{
+use rdkafka::client::DefaultClientContext;
+use rdkafka::consumer::{
     BaseConsumer, CommitMode, Consumer, ConsumerContext, Rebalance, StreamConsumer,
 };
-use kavka_rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
-use kavka_rdkafka::message::{Header, Headers, OwnedHeaders};
-use kavka_rdkafka::producer::{
+use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
+use rdkafka::message::{Header, Headers, OwnedHeaders};
+use rdkafka::producer::{
     BaseProducer, BaseRecord, DeliveryResult, FutureProducer, FutureRecord, Producer,
     ProducerContext, PurgeConfig, ThreadedProducer,
 };
-use kavka_rdkafka::types::RDKafkaRespErr;
-use kavka_rdkafka::util::Timeout;
-use kavka_rdkafka::{ClientConfig, ClientContext, Message, Offset, Timestamp, TopicPartitionList};
-use kavka_testcontainers::embedded::{ApiKey, EmbeddedCluster, Fault, Reaction};
+use rdkafka::types::RDKafkaRespErr;
+use rdkafka::util::Timeout;
+use rdkafka::{ClientConfig, ClientContext, Message, Offset, Timestamp, TopicPartitionList};
 use tokio::runtime::Runtime;
 
 const SOON: Duration = Duration::from_secs(20);
@@ -463,7 +463,7 @@ fn metadata_and_watermarks_are_asked_for_from_a_thread() {
 struct Watches(Arc<Mutex<(usize, Vec<KafkaError>)>>);
 
 impl ClientContext for Watches {
-    fn stats(&self, statistics: kavka_rdkafka::Statistics) {
+    fn stats(&self, statistics: rdkafka::Statistics) {
         assert_eq!(statistics.client_id, "me");
         self.0.lock().expect("no panic").0 += 1;
     }

@@ -99,7 +99,7 @@ impl<'a, K: ToBytes + ?Sized, P: ToBytes + ?Sized> FutureRecord<'a, K, P> {
 
 /// The context of a [`FutureProducer`], around the program's.
 #[derive(Clone, Debug)]
-pub struct FutureProducerContext<C: ClientContext> {
+pub struct FutureProducerContext<C: ClientContext + 'static> {
     wrapped_context: C,
 }
 
@@ -117,7 +117,7 @@ pub struct Delivery {
 /// What became of a message; one that was not written is given back.
 pub type OwnedDeliveryResult = Result<Delivery, (KafkaError, OwnedMessage)>;
 
-impl<C: ClientContext> ClientContext for FutureProducerContext<C> {
+impl<C: ClientContext + 'static> ClientContext for FutureProducerContext<C> {
     const ENABLE_REFRESH_OAUTH_TOKEN: bool = C::ENABLE_REFRESH_OAUTH_TOKEN;
 
     fn log(&self, level: RDKafkaLogLevel, fac: &str, log_message: &str) {
@@ -144,7 +144,9 @@ impl<C: ClientContext> ClientContext for FutureProducerContext<C> {
     }
 }
 
-impl<C: ClientContext, Part: Partitioner> ProducerContext<Part> for FutureProducerContext<C> {
+impl<C: ClientContext + 'static, Part: Partitioner> ProducerContext<Part>
+    for FutureProducerContext<C>
+{
     type DeliveryOpaque = Box<oneshot::Sender<OwnedDeliveryResult>>;
 
     fn delivery(&self, delivery_result: &DeliveryResult<'_>, waiting: Self::DeliveryOpaque) {
@@ -166,13 +168,13 @@ impl<C: ClientContext, Part: Partitioner> ProducerContext<Part> for FutureProduc
 pub struct FutureProducer<C = DefaultClientContext, R = DefaultRuntime, Part = NoCustomPartitioner>
 where
     Part: Partitioner,
-    C: ClientContext,
+    C: ClientContext + 'static,
 {
     producer: std::sync::Arc<ThreadedProducer<FutureProducerContext<C>, Part>>,
     runtime: PhantomData<fn() -> R>,
 }
 
-impl<C: ClientContext, R> Clone for FutureProducer<C, R> {
+impl<C: ClientContext + 'static, R> Clone for FutureProducer<C, R> {
     fn clone(&self) -> Self {
         Self { producer: std::sync::Arc::clone(&self.producer), runtime: PhantomData }
     }
@@ -184,7 +186,9 @@ impl<R: AsyncRuntime> FromClientConfig for FutureProducer<DefaultClientContext, 
     }
 }
 
-impl<C: ClientContext, R: AsyncRuntime> FromClientConfigAndContext<C> for FutureProducer<C, R> {
+impl<C: ClientContext + 'static, R: AsyncRuntime> FromClientConfigAndContext<C>
+    for FutureProducer<C, R>
+{
     fn from_config_and_context(config: &ClientConfig, context: C) -> KafkaResult<Self> {
         let context = FutureProducerContext { wrapped_context: context };
         let producer = ThreadedProducer::from_config_and_context(config, context)?;
@@ -206,7 +210,7 @@ impl Future for DeliveryFuture {
     }
 }
 
-impl<C: ClientContext, R: AsyncRuntime> FutureProducer<C, R> {
+impl<C: ClientContext + 'static, R: AsyncRuntime> FutureProducer<C, R> {
     /// Sends a message, and waits until it is acknowledged or has failed. While the queue is full,
     /// it is tried again for `queue_timeout`.
     ///
@@ -267,7 +271,7 @@ impl<C: ClientContext, R: AsyncRuntime> FutureProducer<C, R> {
 
 impl<C, R, Part> Producer<FutureProducerContext<C>, Part> for FutureProducer<C, R, Part>
 where
-    C: ClientContext,
+    C: ClientContext + 'static,
     R: AsyncRuntime,
     Part: Partitioner,
 {
@@ -278,7 +282,7 @@ where
     producer_by!(producer);
 }
 
-impl<C: ClientContext, R, Part: Partitioner> fmt::Debug for FutureProducer<C, R, Part> {
+impl<C: ClientContext + 'static, R, Part: Partitioner> fmt::Debug for FutureProducer<C, R, Part> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("FutureProducer").field("producer", &self.producer).finish()
     }

@@ -21,7 +21,9 @@ pub use self::base_producer::{BaseProducer, BaseRecord, DeliveryResult, Threaded
 pub use self::future_producer::{DeliveryFuture, FutureProducer, FutureRecord};
 
 /// What a producer tells the program.
-pub trait ProducerContext<Part: Partitioner = NoCustomPartitioner>: ClientContext {
+pub trait ProducerContext<Part: Partitioner = NoCustomPartitioner>:
+    ClientContext + 'static
+{
     /// What the program hangs on a message.
     type DeliveryOpaque: IntoOpaque;
 
