@@ -86,7 +86,9 @@ impl Client {
             );
         }
         let cluster = Cluster::start(config, connector, runtime, wall_clock, random)?;
-        if let (Some(statistics), Some((interval, callback))) = (cluster.statistics(), told) {
+        if let (Some(statistics), Some((interval, callback))) =
+            (cluster.listeners().statistics(), told)
+        {
             let statistics = Arc::clone(statistics);
             let run = statistics::run(cluster.for_task(), statistics, interval, callback);
             cluster.runtime().spawn(run);

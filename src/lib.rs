@@ -28,6 +28,7 @@ pub mod guide;
 mod hedge;
 pub mod hooks;
 mod ids;
+mod listeners;
 #[cfg(feature = "mq")]
 pub mod mq;
 mod net;

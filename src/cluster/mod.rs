@@ -55,8 +55,8 @@ use waits::Waits;
 use crate::clock::{Random, WallClock};
 use crate::config::{BrokerAddress, ClientConfig};
 use crate::error::{Error, ErrorKind, Result, Written};
-use crate::hooks::Throttled;
 use crate::ids::BrokerId;
+use crate::listeners::Listeners;
 use crate::net::{
     ConnectionObserver, ConnectionSecurity, Connector, MinIdleConnections, NewestFeatures,
     ReplyMode, Setup,
@@ -97,7 +97,7 @@ struct ClusterInner {
     waits: Mutex<Waits>,
     features: Arc<NewestFeatures>,
     recorder: ClientRecorder,
-    statistics: Option<Arc<Statistics>>,
+    listeners: Listeners,
 }
 
 /// Ends all of a client when it is dropped.
@@ -133,6 +133,7 @@ impl Cluster {
         let bootstrap = config.addresses()?;
         let recorder = ClientRecorder::new(&config.client_id);
         let statistics = config.statistics().map(|_| Arc::new(Statistics::new()));
+        let listeners = Listeners::new(config.hooks.clone(), statistics);
         let features: Arc<NewestFeatures> = Arc::default();
         let setup = Setup {
             connector,
@@ -147,11 +148,7 @@ impl Cluster {
             greetings: Arc::default(),
             caps: Arc::new(VersionCaps::new(&config.max_api_versions)?),
             features: Arc::clone(&features),
-            observer: ConnectionObserver::new(
-                recorder.connections(),
-                config.hooks.clone(),
-                statistics.clone(),
-            ),
+            observer: ConnectionObserver::new(recorder.connections(), listeners.clone()),
         };
         let reconnect = Backoff::new(config.reconnect_backoff, config.reconnect_backoff_max);
         let pool = Pool::new(
@@ -178,7 +175,7 @@ impl Cluster {
             waits: Mutex::default(),
             features,
             recorder,
-            statistics,
+            listeners,
             runtime: runtime.clone(),
         };
         let cluster =
@@ -212,9 +209,8 @@ impl Cluster {
         &self.inner.recorder
     }
 
-    /// If the user wants to be told of them.
-    pub(crate) fn statistics(&self) -> Option<&Arc<Statistics>> {
-        self.inner.statistics.as_ref()
+    pub(crate) fn listeners(&self) -> &Listeners {
+        &self.inner.listeners
     }
 
     /// A generator of randomness for a part of this client.
@@ -534,12 +530,7 @@ impl Cluster {
     fn note_throttle(&self, api: ApiKey, broker: Option<BrokerId>, duration: Duration) {
         let api = api.name();
         self.inner.recorder.throttled(api, broker, duration);
-        if let Some(hooks) = &self.inner.config.hooks {
-            hooks.call(|hooks| hooks.throttled(&Throttled { broker, api, duration }));
-        }
-        if let Some(statistics) = &self.inner.statistics {
-            statistics.counters.note_throttle(broker, duration);
-        }
+        self.inner.listeners.note_throttle(api, broker, duration);
     }
 
     /// Others wait for the same connection, and know why there is none.

@@ -49,7 +49,10 @@ impl Walk {
             subscription,
             CancellationToken::new(),
             decode,
-            ConsumerObserver::new(ClientRecorder::new("bench").consumer(), None, None),
+            ConsumerObserver::new(
+                ClientRecorder::new("bench").consumer(),
+                crate::listeners::Listeners::default(),
+            ),
         ));
         let assignment = |partition| {
             let partition = TopicPartition::new(topic, partition);

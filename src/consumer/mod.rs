@@ -109,18 +109,15 @@ impl Consumer {
             subscription = subscription.marked_by_application();
         }
         subscription.tells_ends = config.enable_partition_eof;
-        let observer = ConsumerObserver::new(
-            cluster.recorder().consumer(),
-            cluster.config().hooks.clone(),
-            cluster.statistics().cloned(),
-        );
+        let listeners = cluster.listeners();
+        let observer = ConsumerObserver::new(cluster.recorder().consumer(), listeners.clone());
         let shared = Arc::new(ConsumerShared::new(
             subscription,
             runtime.cancelled().clone(),
             decode,
             observer,
         ));
-        if let Some(statistics) = cluster.statistics() {
+        if let Some(statistics) = listeners.statistics() {
             statistics.add(metrics::reading(&shared, config.group_id.is_some()));
         }
         let lanes = cluster.lanes();

@@ -3,17 +3,15 @@
 use std::sync::Arc;
 
 use crate::client_telemetry::{ClientKind, Meter};
-use crate::hooks::HookCaller;
+use crate::listeners::Listeners;
 use crate::observability::{ConsumerEvent, ConsumerRecorder, GroupRecorder, MemberEvent};
-use crate::statistics::Statistics;
 
 /// Is told of what is fetched and delivered.
 #[derive(Debug)]
 pub(crate) struct ConsumerObserver {
     recorder: ConsumerRecorder,
     meter: Arc<Meter>,
-    hooks: Option<Arc<HookCaller>>,
-    statistics: Option<Arc<Statistics>>,
+    listeners: Listeners,
 }
 
 /// Is told of the membership in a group.
@@ -24,23 +22,14 @@ pub(crate) struct MemberObserver {
 }
 
 impl ConsumerObserver {
-    pub(crate) fn new(
-        recorder: ConsumerRecorder,
-        hooks: Option<Arc<HookCaller>>,
-        statistics: Option<Arc<Statistics>>,
-    ) -> Self {
-        Self { recorder, meter: Arc::new(Meter::new(ClientKind::Consumer)), hooks, statistics }
+    pub(crate) fn new(recorder: ConsumerRecorder, listeners: Listeners) -> Self {
+        Self { recorder, meter: Arc::new(Meter::new(ClientKind::Consumer)), listeners }
     }
 
     pub(crate) fn tell(&self, event: ConsumerEvent<'_>) {
         self.recorder.note(event);
         self.meter.note_consumer(event);
-        if let Some(hooks) = &self.hooks {
-            hooks.note_consumer(event);
-        }
-        if let Some(statistics) = &self.statistics {
-            statistics.counters.note_consumer(event);
-        }
+        self.listeners.note_consumer(event);
     }
 
     /// One for a member whose metrics are pushed with this consumer's.

@@ -6,18 +6,16 @@ use std::time::Duration;
 
 use crate::config::BrokerAddress;
 use crate::error::Error;
-use crate::hooks::HookCaller;
 use crate::ids::BrokerId;
+use crate::listeners::Listeners;
 use crate::observability::{ConnectionEvent, ConnectionRecorder};
-use crate::statistics::Statistics;
 
 /// Shared by all connections of a client.
 #[derive(Clone, Debug)]
 pub(crate) struct ConnectionObserver {
     counters: Arc<ConnectionCounters>,
     recorder: ConnectionRecorder,
-    hooks: Option<Arc<HookCaller>>,
-    statistics: Option<Arc<Statistics>>,
+    listeners: Listeners,
 }
 
 #[derive(Debug, Default)]
@@ -47,12 +45,8 @@ pub(super) struct OpenConnection<'a> {
 }
 
 impl ConnectionObserver {
-    pub(crate) fn new(
-        recorder: ConnectionRecorder,
-        hooks: Option<Arc<HookCaller>>,
-        statistics: Option<Arc<Statistics>>,
-    ) -> Self {
-        Self { counters: Arc::default(), recorder, hooks, statistics }
+    pub(crate) fn new(recorder: ConnectionRecorder, listeners: Listeners) -> Self {
+        Self { counters: Arc::default(), recorder, listeners }
     }
 
     pub(crate) fn counts(&self) -> ConnectionCounts {
@@ -73,12 +67,7 @@ impl ConnectionObserver {
     ) {
         self.counters.note(event);
         self.recorder.note(event);
-        if let Some(hooks) = &self.hooks {
-            hooks.note_connection(broker, address, event);
-        }
-        if let Some(statistics) = &self.statistics {
-            statistics.counters.note_connection(broker, address, event);
-        }
+        self.listeners.note_connection(broker, address, event);
     }
 
     pub(super) fn opened<'a>(

@@ -134,8 +134,10 @@ impl Fixture {
         let runtime = Runtime::current(true).unwrap();
         let pipes =
             std::sync::Arc::new(Pipes { peers: Mutex::default(), opened: AtomicUsize::new(0) });
-        let observer =
-            ConnectionObserver::new(ClientRecorder::new("test").connections(), None, None);
+        let observer = ConnectionObserver::new(
+            ClientRecorder::new("test").connections(),
+            crate::listeners::Listeners::default(),
+        );
         let setup = Setup {
             observer: observer.clone(),
             connector: std::sync::Arc::new(PipeConnector(std::sync::Arc::clone(&pipes))),

@@ -167,13 +167,10 @@ impl Producer {
         let shared = Arc::new(ProducerShared::new(config, cluster.wall_clock().clone()));
         let lanes = cluster.lanes();
         let recorder = cluster.recorder().producer(shared.accumulator.memory.size());
-        let observer = ProducerObserver::new(
-            recorder,
-            cluster.config().hooks.clone(),
-            cluster.statistics().cloned(),
-        );
+        let listeners = cluster.listeners();
+        let observer = ProducerObserver::new(recorder, listeners.clone());
         let (counters, meter) = (observer.counters(), observer.meter());
-        if let Some(statistics) = cluster.statistics() {
+        if let Some(statistics) = listeners.statistics() {
             statistics.add(stats::reading(&shared));
         }
         let lane = Lane::Produce(lanes.id());

@@ -4,39 +4,28 @@ use std::sync::Arc;
 
 use super::stats::Counters;
 use crate::client_telemetry::{ClientKind, Meter};
-use crate::hooks::HookCaller;
+use crate::listeners::Listeners;
 use crate::observability::{ProducerEvent, ProducerRecorder};
-use crate::statistics::Statistics;
 
 #[derive(Debug)]
 pub(super) struct ProducerObserver {
     counters: Arc<Counters>,
     recorder: ProducerRecorder,
     meter: Arc<Meter>,
-    hooks: Option<Arc<HookCaller>>,
-    statistics: Option<Arc<Statistics>>,
+    listeners: Listeners,
 }
 
 impl ProducerObserver {
-    pub(super) fn new(
-        recorder: ProducerRecorder,
-        hooks: Option<Arc<HookCaller>>,
-        statistics: Option<Arc<Statistics>>,
-    ) -> Self {
+    pub(super) fn new(recorder: ProducerRecorder, listeners: Listeners) -> Self {
         let meter = Arc::new(Meter::new(ClientKind::Producer));
-        Self { counters: Arc::default(), recorder, meter, hooks, statistics }
+        Self { counters: Arc::default(), recorder, meter, listeners }
     }
 
     pub(super) fn tell(&mut self, event: ProducerEvent<'_>) {
         self.counters.note(event);
         self.recorder.note(event);
         self.meter.note_producer(event);
-        if let Some(hooks) = &self.hooks {
-            hooks.note_producer(event);
-        }
-        if let Some(statistics) = &self.statistics {
-            statistics.counters.note_producer(event);
-        }
+        self.listeners.note_producer(event);
     }
 
     /// What [`Producer::stats`](super::Producer::stats) reads.

@@ -153,7 +153,7 @@ async fn an_interval_without_a_callback_says_what_is_missing() {
     let logs = CapturedLogs::warnings();
     let embedded = brokers().await;
     let client = Client::new(config(&embedded).statistics_interval(SECOND)).unwrap();
-    assert!(client.cluster().statistics().is_none(), "nothing is counted for nobody");
+    assert!(client.cluster().listeners().statistics().is_none(), "nothing is counted for nobody");
     assert_eq!(
         logs.count(&["statistics.interval.ms", "statistics_callback"]),
         1,

@@ -1,6 +1,7 @@
 use std::time::Duration;
 
 use super::*;
+use crate::hooks::HookCaller;
 use crate::hooks::tests::Heard;
 use crate::ids::{BrokerId, TopicPartition};
 use crate::observability::AssignmentChange;
@@ -22,8 +23,7 @@ fn heard(
     let observer = ConsumerObserver {
         recorder: client.consumer(),
         meter: Arc::clone(&meter),
-        hooks: Some(HookCaller::new(hooks.clone())),
-        statistics: None,
+        listeners: Listeners::new(Some(HookCaller::new(hooks.clone())), None),
     };
     let mut member = observer.member(client.group("g"));
     before(&observer, &mut member);

@@ -142,7 +142,10 @@ impl World {
             subscription,
             CancellationToken::new(),
             decode,
-            ConsumerObserver::new(ClientRecorder::new("model").consumer(), None, None),
+            ConsumerObserver::new(
+                ClientRecorder::new("model").consumer(),
+                crate::listeners::Listeners::default(),
+            ),
         ));
         let receiver = Receiver::new(Arc::clone(&shared), 1);
         let (paused, owned) = ([false; 2], [false; 2]);

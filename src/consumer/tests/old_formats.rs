@@ -51,7 +51,10 @@ fn receiver_at(start: i64, compressed: Bytes, subscription: Subscription) -> Rec
         subscription,
         CancellationToken::new(),
         decode,
-        ConsumerObserver::new(ClientRecorder::new("test").consumer(), None, None),
+        ConsumerObserver::new(
+            ClientRecorder::new("test").consumer(),
+            crate::listeners::Listeners::default(),
+        ),
     ));
     let mut next = Offset(start);
     let mut buffered_batches = Vec::new();

@@ -1,5 +1,6 @@
 use super::*;
 use crate::error::ErrorKind;
+use crate::hooks::HookCaller;
 use crate::hooks::tests::Heard;
 use crate::observability::ClientRecorder;
 use crate::observability::noted::Noted;
@@ -21,8 +22,7 @@ fn every_event_is_heard_by_all_whom_it_concerns() {
         let _installed = metrics::set_default_local_recorder(&noted);
         let observer = ConnectionObserver::new(
             ClientRecorder::new("c").connections(),
-            Some(HookCaller::new(hooks.clone())),
-            None,
+            Listeners::new(Some(HookCaller::new(hooks.clone())), None),
         );
         let (counts, told) = (observer.counts(), noted.snapshot());
         observer.tell(None, &BrokerAddress::new("b", 9092), event);

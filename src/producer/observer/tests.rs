@@ -1,6 +1,7 @@
 use std::time::Duration;
 
 use super::*;
+use crate::hooks::HookCaller;
 use crate::hooks::tests::Heard;
 use crate::ids::{BrokerId, TopicName, TopicPartition};
 use crate::observability::ClientRecorder;
@@ -37,8 +38,7 @@ fn heard(event: ProducerEvent<'_>) -> Vec<&'static str> {
         counters: Arc::clone(&counters),
         recorder,
         meter: Arc::clone(&meter),
-        hooks: Some(HookCaller::new(hooks.clone())),
-        statistics: None,
+        listeners: Listeners::new(Some(HookCaller::new(hooks.clone())), None),
     };
     let before = (counters.snapshot(&memory), noted.snapshot());
     observer.tell(event);

@@ -34,7 +34,10 @@ fn task(cluster: &Cluster, config: ProducerConfig) -> (SenderTask, Arc<ProducerS
         Arc::clone(&shared),
         cluster,
         Lane::Produce(cluster.lanes().id()),
-        ProducerObserver::new(cluster.recorder().producer(0), None, None),
+        ProducerObserver::new(
+            cluster.recorder().producer(0),
+            crate::listeners::Listeners::default(),
+        ),
     );
     let partition = cluster::Partition {
         id: PartitionId(0),
