@@ -113,13 +113,13 @@ impl<C: ClientContext> AdminClient<C> {
             outcomes.extend(admin.delete_all_records(all).await);
             for mut element in list.elements() {
                 let partition = TopicPartition::new(element.topic(), element.partition());
-                match outcomes.get(&partition) {
-                    Some(Ok(start)) => {
-                        element.set_offset(Offset::Offset(start.0))?;
+                match outcomes.get(&partition).cloned().map(part).transpose()? {
+                    Some(Ok(start)) => element.set_offset(Offset::Offset(start.0))?,
+                    // librdkafka knows the partitions before it asks for something of one.
+                    Some(Err(RDKafkaErrorCode::UnknownTopicOrPartition)) | None => {
+                        element.set_error(Some(RDKafkaErrorCode::UnknownPartition));
                     }
-                    Some(Err(error)) if error.code().is_none() => return Err(failed(error)),
-                    Some(Err(error)) => element.set_error(Some(partition_code(error))),
-                    None => element.set_error(Some(RDKafkaErrorCode::UnknownPartition)),
+                    Some(Err(code)) => element.set_error(Some(code)),
                 }
             }
             Ok(list)
@@ -141,15 +141,11 @@ impl<C: ClientContext> AdminClient<C> {
             let mut described = admin.describe_configs(resources).await;
             let mut results = Vec::new();
             for specifier in asked {
-                match described.remove(&specifier.resource()) {
-                    Some(Ok(entries)) => {
-                        let entries = entries.into_iter().map(ConfigEntry::of).collect();
-                        results.push(Ok(ConfigResource { specifier, entries }));
-                    }
-                    Some(Err(error)) if error.code().is_none() => return Err(failed(&error)),
-                    Some(Err(error)) => results.push(Err(code_of(&error))),
-                    None => {}
-                }
+                let Some(outcome) = described.remove(&specifier.resource()) else { continue };
+                results.push(part(outcome)?.map(|entries| {
+                    let entries = entries.into_iter().map(ConfigEntry::of).collect();
+                    ConfigResource { specifier, entries }
+                }));
             }
             Ok(results)
         })
@@ -175,29 +171,20 @@ impl<C: ClientContext> AdminClient<C> {
                 let mut alterations = Vec::new();
                 for (specifier, entries) in &asked {
                     let resource = specifier.resource();
-                    let set = entries.iter().map(|(name, value): &(String, String)| {
-                        ConfigAlteration::set(name.clone(), value.clone())
-                    });
-                    let mut changes: Vec<_> = set.collect();
-                    if let Some(Ok(known)) = described.get(&resource) {
-                        let is_given =
-                            |name: &str| entries.iter().any(|(given, _)| given.as_str() == name);
-                        let gone = known
-                            .iter()
-                            .filter(|entry| specifier.has_set(entry) && !is_given(&entry.name));
-                        changes
-                            .extend(gone.map(|entry| ConfigAlteration::delete(entry.name.clone())));
-                    }
+                    let known = described.get(&resource).and_then(|known| known.as_ref().ok());
+                    let known = known.into_iter().flatten();
+                    let own = known.filter(|entry| specifier.has_set(entry));
+                    let changes = alterations_to(entries, own.map(|entry| entry.name.as_str()));
                     alterations.push((resource, changes));
                 }
                 let mut outcomes = admin.alter_configs(alterations).await;
                 let mut results = Vec::new();
                 for (specifier, _) in asked {
-                    match outcomes.remove(&specifier.resource()) {
-                        Some(Err(error)) if error.code().is_none() => return Err(failed(&error)),
-                        Some(Err(error)) => results.push(Err((specifier, code_of(&error)))),
-                        _ => results.push(Ok(specifier)),
-                    }
+                    let outcome = outcomes.remove(&specifier.resource()).map(part).transpose()?;
+                    results.push(match outcome {
+                        Some(Err(code)) => Err((specifier, code)),
+                        _ => Ok(specifier),
+                    });
                 }
                 Ok(results)
             },
@@ -328,28 +315,45 @@ fn in_order<K: Ord + From<String>, T>(
 ) -> KafkaResult<Vec<Result<String, (String, RDKafkaErrorCode)>>> {
     let mut results = Vec::new();
     for name in names {
-        match outcomes.remove(&K::from(name.clone())) {
-            Some(Err(error)) if error.code().is_none() => return Err(failed(&error)),
-            Some(Err(error)) => results.push(Err((name, code_of(&error)))),
-            _ => results.push(Ok(name)),
-        }
+        results.push(match outcomes.remove(&K::from(name.clone())).map(part).transpose()? {
+            Some(Err(code)) => Err((name, code)),
+            _ => Ok(name),
+        });
     }
     Ok(results)
 }
 
-/// An operation that no broker has answered.
-fn failed(error: &kavka::Error) -> KafkaError {
-    KafkaError::AdminOp(code_of(error))
+/// What became of a part of an operation, unless no broker has answered: then the whole has failed.
+fn part<T>(outcome: kavka::Result<T>) -> KafkaResult<Result<T, RDKafkaErrorCode>> {
+    match outcome {
+        Ok(value) => Ok(Ok(value)),
+        Err(error) if error.code().is_none() => Err(KafkaError::AdminOp(code_of(&error))),
+        Err(error) => Ok(Err(code_of(&error))),
+    }
 }
 
-/// librdkafka knows the partitions before it asks for something of one.
-fn partition_code(error: &kavka::Error) -> RDKafkaErrorCode {
-    match code_of(error) {
-        RDKafkaErrorCode::UnknownTopicOrPartition => RDKafkaErrorCode::UnknownPartition,
-        code => code,
-    }
+/// What leads from the entries that a resource has of its own to those that it is to have.
+fn alterations_to<'a>(
+    entries: &[(String, String)],
+    own: impl Iterator<Item = &'a str>,
+) -> Vec<ConfigAlteration> {
+    let set = entries.iter().map(|(name, value)| ConfigAlteration::set(name, value));
+    let gone = own.filter(|name| !entries.iter().any(|(given, _)| given == name));
+    set.chain(gone.map(ConfigAlteration::delete)).collect()
 }
 
 fn owned(names: &[&str]) -> Vec<String> {
     names.iter().map(|name| (*name).to_owned()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_resource_has_of_its_own_and_is_not_given_goes_back_to_its_default() {
+        let entries = [("a".to_owned(), "1".to_owned())];
+        let expected = vec![ConfigAlteration::set("a", "1"), ConfigAlteration::delete("b")];
+        assert_eq!(alterations_to(&entries, ["a", "b"].into_iter()), expected);
+    }
 }

@@ -255,13 +255,13 @@ impl Extend<(String, String)> for ClientConfig {
     }
 }
 
-/// librdkafka's list of brokers as kavka reads it, which wants a port and knows no protocol there.
+/// librdkafka's list of brokers as kavka reads it, which wants a port.
 fn with_ports(servers: &str) -> String {
     let servers = servers.split(',').map(str::trim).filter(|server| !server.is_empty());
     let servers = servers.map(|server| {
-        let server = server.split_once("://").map_or(server, |(_protocol, server)| server);
-        let host_end = server.rfind(']').unwrap_or(0);
-        match server[host_end..].contains(':') {
+        let address = server.split_once("://").map_or(server, |(_protocol, address)| address);
+        let host_end = address.rfind(']').unwrap_or(0);
+        match address[host_end..].contains(':') {
             true => server.to_owned(),
             false => format!("{server}:9092"),
         }
@@ -301,7 +301,7 @@ mod tests {
     fn brokers_may_lack_a_port_and_have_a_protocol() {
         assert_eq!(
             with_ports("a, b:1,PLAINTEXT://c,[::1],[::1]:2"),
-            "a:9092,b:1,c:9092,[::1]:9092,[::1]:2"
+            "a:9092,b:1,PLAINTEXT://c:9092,[::1]:9092,[::1]:2"
         );
     }
 

@@ -33,6 +33,47 @@ const FAREWELL: Duration = Duration::from_millis(500);
 /// How often a thread that polls looks whether it is to end.
 const TURN: Duration = Duration::from_millis(100);
 
+/// What is set in the same way in the records of both kinds of producers.
+macro_rules! record_setters {
+    () => {
+        /// Sets the partition.
+        #[must_use]
+        pub fn partition(mut self, partition: i32) -> Self {
+            self.partition = Some(partition);
+            self
+        }
+
+        /// Sets the value.
+        #[must_use]
+        pub fn payload(mut self, payload: &'a P) -> Self {
+            self.payload = Some(payload);
+            self
+        }
+
+        /// Sets the key.
+        #[must_use]
+        pub fn key(mut self, key: &'a K) -> Self {
+            self.key = Some(key);
+            self
+        }
+
+        /// Sets the timestamp, in milliseconds since 1970.
+        #[must_use]
+        pub fn timestamp(mut self, timestamp: i64) -> Self {
+            self.timestamp = Some(timestamp);
+            self
+        }
+
+        /// Sets the headers.
+        #[must_use]
+        pub fn headers(mut self, headers: OwnedHeaders) -> Self {
+            self.headers = Some(headers);
+            self
+        }
+    };
+}
+pub(super) use record_setters;
+
 /// A message for a [`BaseProducer`] or a [`ThreadedProducer`].
 #[derive(Debug)]
 pub struct BaseRecord<'a, K: ToBytes + ?Sized = (), P: ToBytes + ?Sized = (), D: IntoOpaque = ()> {
@@ -66,40 +107,7 @@ impl<'a, K: ToBytes + ?Sized, P: ToBytes + ?Sized, D: IntoOpaque> BaseRecord<'a,
         }
     }
 
-    /// Sets the partition.
-    #[must_use]
-    pub fn partition(mut self, partition: i32) -> Self {
-        self.partition = Some(partition);
-        self
-    }
-
-    /// Sets the value.
-    #[must_use]
-    pub fn payload(mut self, payload: &'a P) -> Self {
-        self.payload = Some(payload);
-        self
-    }
-
-    /// Sets the key.
-    #[must_use]
-    pub fn key(mut self, key: &'a K) -> Self {
-        self.key = Some(key);
-        self
-    }
-
-    /// Sets the timestamp, in milliseconds since 1970.
-    #[must_use]
-    pub fn timestamp(mut self, timestamp: i64) -> Self {
-        self.timestamp = Some(timestamp);
-        self
-    }
-
-    /// Sets the headers.
-    #[must_use]
-    pub fn headers(mut self, headers: OwnedHeaders) -> Self {
-        self.headers = Some(headers);
-        self
-    }
+    record_setters!();
 
     /// Sets the topic.
     #[must_use]
@@ -217,6 +225,10 @@ where
         K: ToBytes + ?Sized,
         P: ToBytes + ?Sized,
     {
+        // Before the copy: a full queue is tried again and again.
+        if let Err(error) = self.outbox.reserve() {
+            return Err((error, record));
+        }
         let message = record.to_message();
         let BaseRecord { topic, partition, payload, key, timestamp, headers, delivery_opaque } =
             record;

@@ -15,7 +15,7 @@ use crate::config::{ClientConfig, FromClientConfig, FromClientConfigAndContext, 
 use crate::consumer::ConsumerGroupMetadata;
 use crate::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use crate::message::{Message, OwnedHeaders, OwnedMessage, Timestamp, ToBytes};
-use crate::producer::base_producer::producer_by;
+use crate::producer::base_producer::{producer_by, record_setters};
 use crate::producer::{
     BaseRecord, DeliveryResult, NoCustomPartitioner, Partitioner, Producer, ProducerContext,
     PurgeConfig, ThreadedProducer,
@@ -51,40 +51,7 @@ impl<'a, K: ToBytes + ?Sized, P: ToBytes + ?Sized> FutureRecord<'a, K, P> {
         Self { topic, partition, payload, key, timestamp, headers }
     }
 
-    /// Sets the partition.
-    #[must_use]
-    pub fn partition(mut self, partition: i32) -> Self {
-        self.partition = Some(partition);
-        self
-    }
-
-    /// Sets the value.
-    #[must_use]
-    pub fn payload(mut self, payload: &'a P) -> Self {
-        self.payload = Some(payload);
-        self
-    }
-
-    /// Sets the key.
-    #[must_use]
-    pub fn key(mut self, key: &'a K) -> Self {
-        self.key = Some(key);
-        self
-    }
-
-    /// Sets the timestamp, in milliseconds since 1970.
-    #[must_use]
-    pub fn timestamp(mut self, timestamp: i64) -> Self {
-        self.timestamp = Some(timestamp);
-        self
-    }
-
-    /// Sets the headers.
-    #[must_use]
-    pub fn headers(mut self, headers: OwnedHeaders) -> Self {
-        self.headers = Some(headers);
-        self
-    }
+    record_setters!();
 
     fn from_base<D: IntoOpaque>(record: BaseRecord<'a, K, P, D>) -> Self {
         let BaseRecord { topic, partition, payload, key, timestamp, headers, .. } = record;

@@ -76,16 +76,21 @@ impl<D: Send + Sync + 'static> Outbox<D> {
         self.unheard.fetch_sub(1, Ordering::AcqRel);
     }
 
-    /// Takes a message, or gives back what was hung on it.
+    /// Makes room for a message, which is then given to [`Outbox::send`].
+    pub(crate) fn reserve(&self) -> Result<(), KafkaError> {
+        let take = |unheard| (unheard < self.most).then_some(unheard + 1);
+        match self.unheard.fetch_update(Ordering::AcqRel, Ordering::Acquire, take) {
+            Ok(_) => Ok(()),
+            Err(_) => Err(KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull)),
+        }
+    }
+
+    /// Takes a message for which there is room, or gives back what was hung on it, and the room.
     pub(crate) fn send(
         self: &Arc<Self>,
         message: OwnedMessage,
         opaque: D,
     ) -> Result<(), (KafkaError, D)> {
-        let take = |unheard| (unheard < self.most).then_some(unheard + 1);
-        if self.unheard.fetch_update(Ordering::AcqRel, Ordering::Acquire, take).is_err() {
-            return Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), opaque));
-        }
         let mut held = self.lock();
         // What comes later must not overtake what is held.
         if let Some(earlier) = held.get_mut(&message.topic) {
