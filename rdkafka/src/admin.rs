@@ -1,5 +1,6 @@
 //! Administration: topics, partitions, records, groups and configurations.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
@@ -167,24 +168,32 @@ impl<C: ClientContext> AdminClient<C> {
             Ok(asked),
             |admin, asked: Vec<(OwnedResourceSpecifier, Vec<_>)>| async move {
                 let resources = asked.iter().map(|(specifier, _)| specifier.resource());
-                let described = admin.describe_configs(resources).await;
-                let mut alterations = Vec::new();
+                let mut described = admin.describe_configs(resources).await;
+                let (mut alterations, mut refused) = (Vec::new(), HashMap::new());
                 for (specifier, entries) in &asked {
                     let resource = specifier.resource();
-                    let known = described.get(&resource).and_then(|known| known.as_ref().ok());
-                    let known = known.into_iter().flatten();
-                    let own = known.filter(|entry| specifier.has_set(entry));
-                    let changes = alterations_to(entries, own.map(|entry| entry.name.as_str()));
-                    alterations.push((resource, changes));
+                    let known = described.remove(&resource).map(part).transpose()?;
+                    match known.unwrap_or_else(|| Ok(Vec::new())) {
+                        Ok(known) => {
+                            let own = known.iter().filter(|entry| specifier.has_set(entry));
+                            let own = own.map(|entry| entry.name.as_str());
+                            alterations.push((resource, alterations_to(entries, own)));
+                        }
+                        // What it has of its own could not be taken away.
+                        Err(code) => drop(refused.insert(resource, code)),
+                    }
                 }
                 let mut outcomes = admin.alter_configs(alterations).await;
                 let mut results = Vec::new();
                 for (specifier, _) in asked {
-                    let outcome = outcomes.remove(&specifier.resource()).map(part).transpose()?;
-                    results.push(match outcome {
-                        Some(Err(code)) => Err((specifier, code)),
-                        _ => Ok(specifier),
-                    });
+                    let resource = specifier.resource();
+                    let outcome = outcomes.remove(&resource).map(part).transpose()?;
+                    results.push(
+                        match refused.remove(&resource).or(outcome.and_then(Result::err)) {
+                            Some(code) => Err((specifier, code)),
+                            None => Ok(specifier),
+                        },
+                    );
                 }
                 Ok(results)
             },

@@ -370,9 +370,11 @@ async fn whatever_waits_for_a_cluster_says_so_soon_and_then_ever_more_rarely() {
                 (
                     "any",
                     Box::pin(async {
-                        any.call_routed(&Route::Any, Lane::Admin, after(60), any_request, |_| None)
-                            .await
-                            .is_ok()
+                        any.call_routed(&Route::Any, Lane::Control, after(60), any_request, |_| {
+                            None
+                        })
+                        .await
+                        .is_ok()
                     }),
                 ),
                 (
@@ -381,7 +383,7 @@ async fn whatever_waits_for_a_cluster_says_so_soon_and_then_ever_more_rarely() {
                         controller
                             .call_routed(
                                 &Route::Controller,
-                                Lane::Admin,
+                                Lane::Control,
                                 after(60),
                                 any_request,
                                 |_| None,

@@ -3,6 +3,7 @@
 use crate::config::BrokerAddress;
 use crate::error::{Error, ErrorKind, Written};
 use crate::wire::call::Request;
+use crate::wire::messages::ApiKey;
 use crate::wire::versions::ApiVersions;
 
 /// Says what a broker lacks: most who meet it have an old one, or something that only resembles
@@ -13,7 +14,11 @@ pub(super) fn lacking<R: Request>(address: &BrokerAddress, versions: &ApiVersion
     let needed = format!("this client needs one of v{} to v{}", ours.start(), ours.end());
     let message = match versions.range(R::API) {
         None => {
-            format!("{address} does not have {api}, of which {needed}: use a broker that has it")
+            let otherwise = otherwise(R::API);
+            format!(
+                "{address} does not have {api}, of which {needed}: use a broker that has \
+                 it{otherwise}"
+            )
         }
         Some(theirs) if *theirs.start() > cap && theirs.start() <= ours.end() => {
             format!(
@@ -33,4 +38,12 @@ pub(super) fn lacking<R: Request>(address: &BrokerAddress, versions: &ApiVersion
         }
     };
     Error::new(ErrorKind::Unsupported, message).with_written(Written::No)
+}
+
+/// What goes without an API.
+fn otherwise(api: ApiKey) -> &'static str {
+    match api {
+        ApiKey::InitProducerId => ", or set enable.idempotence=false and no transactional.id",
+        _ => "",
+    }
 }

@@ -166,6 +166,8 @@ const fn refused(name: &'static str, kinds: HandleKinds, why: &'static str) -> K
 }
 
 // What is done instead of what several properties ask for.
+const KERBEROS: &str =
+    "examples/kerberos is a mechanism for Sasl::custom, with settings of its own";
 const JVM: &str = "only a JVM has what it names";
 const METRICS: &str =
     "numbers come by Client::stats, the feature metrics and pushed metrics (KIP-714)";
@@ -349,13 +351,13 @@ const KEYS: &[Key] = &[
     // MSK's has nothing to say beside its mechanism.
     inert("sasl.client.callback.handler.class", C),
     setting("sasl.jaas.config", C).secret(),
-    inert("sasl.kerberos.keytab", C),
-    inert("sasl.kerberos.kinit.cmd", C),
-    inert("sasl.kerberos.min.time.before.relogin", C),
-    inert("sasl.kerberos.principal", C),
-    inert("sasl.kerberos.service.name", C),
-    inert("sasl.kerberos.ticket.renew.jitter", C),
-    inert("sasl.kerberos.ticket.renew.window.factor", C),
+    foreign("sasl.kerberos.keytab", C, KERBEROS),
+    foreign("sasl.kerberos.kinit.cmd", C, KERBEROS),
+    foreign("sasl.kerberos.min.time.before.relogin", C, KERBEROS),
+    foreign("sasl.kerberos.principal", C, KERBEROS),
+    foreign("sasl.kerberos.service.name", C, KERBEROS),
+    foreign("sasl.kerberos.ticket.renew.jitter", C, KERBEROS),
+    foreign("sasl.kerberos.ticket.renew.window.factor", C, KERBEROS),
     setting("sasl.login.callback.handler.class", C).instead("Java's own and Google's GcpLoginCallbackHandler are known; else Sasl::oauthbearer takes a source of tokens; AWS_MSK_IAM needs none"),
     inert("sasl.login.class", C),
     setting("sasl.login.connect.timeout.ms", C),

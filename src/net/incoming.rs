@@ -213,6 +213,7 @@ mod tests {
 
     /// Whatever arrives, in whatever pieces, comes out as frames, or is refused, and makes no more
     /// room than it needs.
+    #[cfg(feature = "admin")]
     #[test]
     fn hostile_frames() {
         let valid = |random: &mut crate::clock::Random| {

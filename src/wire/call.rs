@@ -113,7 +113,7 @@ fn is_unsupported_version(frame: &[u8]) -> bool {
 const UNSUPPORTED_VERSION: ErrorCode = ErrorCode(35);
 
 /// Writes data with its version in front.
-#[cfg(test)]
+#[cfg(all(test, feature = "admin"))]
 pub(crate) fn encode_data<D: Data>(data: &D, version: i16) -> Result<Bytes, EncodeError> {
     let mut to = Writer::new(D::NAME, version, false);
     to.i16(version);
@@ -121,11 +121,11 @@ pub(crate) fn encode_data<D: Data>(data: &D, version: i16) -> Result<Bytes, Enco
     Ok(to.into_bytes())
 }
 
-#[cfg(feature = "admin")]
 /// Reads data with its version in front.
 ///
 /// A version newer than ours is read as our newest, and what follows is passed over: so newer
 /// members of a group may add fields at the end (Java's `ConsumerProtocol`).
+#[cfg(feature = "admin")]
 pub(crate) fn decode_data<'a, D: Data + Decode<'a>>(bytes: &'a [u8]) -> Result<D, DecodeError> {
     let mut from = Reader::new(bytes, D::NAME, 0, false);
     let version = from.i16("version")?;
@@ -227,6 +227,7 @@ mod tests {
     use bytes::Buf;
 
     use super::super::messages::api_versions::ApiVersionsRequest;
+    #[cfg(feature = "admin")]
     use super::super::messages::consumer_protocol_assignment::ConsumerProtocolAssignment;
     use super::super::messages::fetch::{FetchPartition, FetchRequest, FetchTopic};
     use super::super::messages::heartbeat::HeartbeatRequest;
@@ -298,6 +299,7 @@ mod tests {
         assert_eq!(source, "Heartbeat v0, byte 6: 1 bytes too many");
     }
 
+    #[cfg(feature = "admin")]
     #[test]
     fn data_of_a_newer_version_is_read_as_far_as_it_is_known() {
         let assignment = ConsumerProtocolAssignment {

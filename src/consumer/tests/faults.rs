@@ -354,6 +354,7 @@ async fn a_topic_that_is_not_there_is_warned_of_once_and_read_when_it_comes() {
     assert_eq!(told.count(&["missing", "there is no such topic"]), 1, "{}", told.text());
 }
 
+#[cfg(feature = "admin")]
 #[tokio::test(start_paused = true)]
 async fn a_closed_client_makes_no_handles() {
     let embedded = brokers(1).await;

@@ -78,6 +78,7 @@ async fn seek_into_a_batch_begins_at_the_very_record() {
     assert_eq!(consumer.position(&tp(0)).await.unwrap(), Offset(10));
 }
 
+#[cfg(feature = "mq")]
 #[tokio::test(start_paused = true)]
 async fn batch_from_before_a_seek_or_a_revocation_is_not_current() {
     let embedded = brokers(1).await;

@@ -502,3 +502,17 @@ async fn a_topic_that_was_refused_is_asked_about_again() {
     };
     tokio::time::timeout(Duration::from_secs(5), permitted).await.expect("permitted by now");
 }
+
+#[tokio::test(start_paused = true)]
+async fn brokers_that_number_no_producers_are_written_to_without_idempotence() {
+    let embedded = brokers(1).await;
+    embedded.remove_api(1, ApiKey::InitProducerId);
+    let record = || to(0).value("1");
+    let refused = producer(&embedded, ProducerConfig::new()).send(record()).await;
+    let error = refused.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unsupported);
+    assert!(error.to_string().contains("or set enable.idempotence=false"), "{error}");
+    let without = producer(&embedded, ProducerConfig::new().enable_idempotence(false));
+    without.send(record()).await.unwrap().await.unwrap();
+    assert_eq!(values(&embedded, 0), ["1"]);
+}
