@@ -3,7 +3,6 @@
 use crate::config::BrokerAddress;
 use crate::error::{Error, ErrorKind, Written};
 use crate::wire::call::Request;
-use crate::wire::messages::ApiKey;
 use crate::wire::versions::ApiVersions;
 
 /// Says what a broker lacks: most who meet it have an old one, or something that only resembles
@@ -14,7 +13,7 @@ pub(super) fn lacking<R: Request>(address: &BrokerAddress, versions: &ApiVersion
     let needed = format!("this client needs one of v{} to v{}", ours.start(), ours.end());
     let message = match versions.range(R::API) {
         None => {
-            let otherwise = otherwise(R::API);
+            let otherwise = otherwise(api);
             format!(
                 "{address} does not have {api}, of which {needed}: use a broker that has \
                  it{otherwise}"
@@ -41,9 +40,9 @@ pub(super) fn lacking<R: Request>(address: &BrokerAddress, versions: &ApiVersion
 }
 
 /// What goes without an API.
-fn otherwise(api: ApiKey) -> &'static str {
+fn otherwise(api: &str) -> &'static str {
     match api {
-        ApiKey::InitProducerId => ", or set enable.idempotence=false and no transactional.id",
+        "InitProducerId" => ", or set enable.idempotence=false and no transactional.id",
         _ => "",
     }
 }
