@@ -343,7 +343,10 @@ impl Cluster {
                 changed = failure.changed() => changed.map_err(|_| closed())?,
                 () = self.inner.runtime.cancelled().cancelled() => return Err(closed()),
                 () = runtime::sleep_until(deadline) => {
-                    let message = format!("no such metadata within {:.1?}", runtime::now() - begun);
+                    let message = format!(
+                        "the metadata that is needed did not come within {:.1?}",
+                        runtime::now() - begun
+                    );
                     return Err(match failed {
                         Some(cause) => because(&message, cause),
                         None => Error::new(ErrorKind::Timeout, message),

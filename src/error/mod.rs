@@ -352,21 +352,47 @@ impl fmt::Display for Error {
 }
 
 impl fmt::Debug for Error {
+    /// Writes the message as [`Display`](fmt::Display) does, and behind it what that leaves out: a
+    /// program whose `main` returns an error prints this. `{:#?}` writes all fields.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let ErrorInner { kind, code, written, message, context: place, source } = &*self.0;
-        f.debug_struct("Error")
-            .field("kind", kind)
-            .field("code", code)
-            .field("written", written)
-            .field("message", message)
-            .field("place", place)
-            .field("source", source)
-            .finish()
+        if f.alternate() {
+            let mut all = f.debug_struct("Error");
+            all.field("kind", kind).field("code", code).field("written", written);
+            all.field("message", message).field("place", place).field("source", source);
+            return all.finish();
+        }
+        write!(f, "{self} [{kind:?}")?;
+        if let Some(written) = written {
+            write!(f, ", written: {written:?}")?;
+        }
+        if let Some(source) = source {
+            write!(f, ", source: {source:?}")?;
+        }
+        f.write_str("]")
     }
 }
 
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         self.0.source.as_deref().map(|source| source as _)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn debug_says_what_display_says_and_what_that_leaves_out() {
+        let error =
+            Error::new(ErrorKind::Tls, "a:1: it is not trusted: set ssl.truststore.location")
+                .with_source(std::fmt::Error)
+                .with_written(Written::No);
+        assert_eq!(
+            format!("{error:?}"),
+            "a:1: it is not trusted: set ssl.truststore.location [Tls, written: No, source: Error]"
+        );
+        assert!(format!("{error:#?}").starts_with("Error {\n    kind: Tls,"), "{error:#?}");
     }
 }

@@ -110,7 +110,10 @@ async fn a_reply_that_is_no_reply_is_asked_for_elsewhere_and_again() {
             Err(error) => error,
             Ok(()) => panic!("{reaction:?}"),
         };
-        assert!(error.to_string().starts_with("no such metadata within 10.0s"), "{error}");
+        assert!(
+            error.to_string().starts_with("the metadata that is needed did not come within 10.0s"),
+            "{error}"
+        );
     }
 }
 
