@@ -52,8 +52,6 @@ pub use admin::{Admin, NewTopic};
 pub use boxed::BoxFuture;
 pub use client::{Client, ClientStats};
 pub use cluster::PartitionDescription;
-#[cfg(all(feature = "oidc", feature = "tls"))]
-pub use config::GoogleServiceAccount;
 pub use config::{
     AddressFamily, Assertion, AssertionAlgorithm, AssertionSigner, BrokerAddress, ClientConfig,
     MetadataRecoveryStrategy, OidcConfig, Properties, Sasl, SaslContext, SaslError, SaslMechanism,
@@ -62,6 +60,8 @@ pub use config::{
 };
 #[cfg(feature = "aws-msk-iam")]
 pub use config::{AwsCredentials, AwsCredentialsProvider, AwsMskIam};
+#[cfg(all(feature = "oidc", feature = "tls"))]
+pub use config::{AzureIdentity, GoogleServiceAccount};
 #[cfg(feature = "oidc")]
 pub use config::{AzureImds, GoogleMetadata};
 pub use consumer::{

@@ -39,6 +39,8 @@ pub enum AssertionAlgorithm {
     Rs256,
     /// ECDSA on the curve P-256 with SHA-256.
     Es256,
+    /// RSA with SHA-256 and PSS padding. Java does not have it.
+    Ps256,
 }
 
 /// The private key that signs assertions.
@@ -69,6 +71,9 @@ pub struct AssertionSigner {
     pub(crate) lifetime: Duration,
     pub(crate) leeway: Duration,
     pub(crate) has_id: bool,
+    /// Whether the header says which certificate beside the key it is (RFC 7515, section 4.1.8).
+    #[cfg_attr(not(feature = "oidc"), allow(dead_code, reason = "only Azure wants it"))]
+    pub(crate) names_certificate: bool,
 }
 
 impl AssertionSigner {
@@ -98,6 +103,7 @@ impl AssertionSigner {
             lifetime: Duration::from_secs(300),
             leeway: Duration::from_secs(60),
             has_id: false,
+            names_certificate: false,
         }
     }
 
@@ -231,12 +237,13 @@ impl Assertion {
 }
 
 impl FromProperty for AssertionAlgorithm {
-    const ALLOWED: &'static str = "RS256 or ES256";
+    const ALLOWED: &'static str = "RS256, ES256 or PS256";
 
     fn from_property(text: &str) -> Option<Self> {
         match text.to_ascii_uppercase().as_str() {
             "RS256" => Some(Self::Rs256),
             "ES256" => Some(Self::Es256),
+            "PS256" => Some(Self::Ps256),
             _ => None,
         }
     }
@@ -247,6 +254,7 @@ impl fmt::Display for AssertionAlgorithm {
         f.pad(match self {
             Self::Rs256 => "RS256",
             Self::Es256 => "ES256",
+            Self::Ps256 => "PS256",
         })
     }
 }

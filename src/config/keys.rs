@@ -358,7 +358,7 @@ const KEYS: &[Key] = &[
     foreign("sasl.kerberos.service.name", C, KERBEROS),
     foreign("sasl.kerberos.ticket.renew.jitter", C, KERBEROS),
     foreign("sasl.kerberos.ticket.renew.window.factor", C, KERBEROS),
-    setting("sasl.login.callback.handler.class", C).instead("Java's own and Google's GcpLoginCallbackHandler are known; else Sasl::oauthbearer takes a source of tokens; AWS_MSK_IAM needs none"),
+    setting("sasl.login.callback.handler.class", C).instead("Java's own, Google's GcpLoginCallbackHandler and Azure's KafkaOAuth2AuthenticateCallbackHandler are known; else Sasl::oauthbearer takes a source of tokens; AWS_MSK_IAM needs none"),
     inert("sasl.login.class", C),
     setting("sasl.login.connect.timeout.ms", C),
     setting("sasl.login.read.timeout.ms", C),

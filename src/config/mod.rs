@@ -40,7 +40,7 @@ pub use aws::{AwsCredentials, AwsCredentialsProvider, AwsMskIam};
 pub use client::{ClientConfig, MetadataRecoveryStrategy};
 pub(crate) use client::{STATISTICS_INTERVAL, StatisticsCallback};
 #[cfg(all(feature = "oidc", feature = "tls"))]
-pub use cloud::GoogleServiceAccount;
+pub use cloud::{AzureIdentity, GoogleServiceAccount};
 #[cfg(feature = "oidc")]
 pub use cloud::{AzureImds, GoogleMetadata};
 pub use oauth::{OidcConfig, Token, TokenSource};
@@ -60,6 +60,8 @@ pub(crate) use aws::{
     AwsChain, AwsChainCredentials, AwsChainStart, AwsCredentialsOrigin, AwsHanded, AwsRole,
     of_variables,
 };
+#[cfg(all(feature = "oidc", feature = "tls"))]
+pub(crate) use cloud::{AzureCredential, AzureProof};
 pub(crate) use iso8601::parse_duration;
 pub(crate) use keys::HandleKind;
 #[cfg(test)]

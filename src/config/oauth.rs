@@ -79,6 +79,10 @@ pub struct OidcConfig {
     pub(crate) grant: Grant,
     pub(crate) scope: Option<String>,
     pub(crate) url_encodes_header: bool,
+    /// Where a secret goes: in the form, or else in the header (RFC 6749, section 2.3.1).
+    pub(crate) is_secret_in_form: bool,
+    /// What a refusal says to check, where the settings are not those of `sasl.oauthbearer.*`.
+    pub(crate) advice: Option<&'static str>,
     pub(crate) extensions: Vec<(String, String)>,
     pub(crate) connect_timeout: Duration,
     pub(crate) read_timeout: Duration,
@@ -176,6 +180,8 @@ impl OidcConfig {
             grant,
             scope: None,
             url_encodes_header: false,
+            is_secret_in_form: false,
+            advice: None,
             extensions: Vec::new(),
             connect_timeout: Duration::from_secs(10),
             read_timeout: Duration::from_secs(10),
@@ -303,7 +309,7 @@ impl TokenOrigin {
                 extensions,
             }));
         }
-        if let Some(origin) = cloud::from_settings(settings, &extensions)? {
+        if let Some(origin) = cloud::from_settings(settings, jaas, &extensions)? {
             return Ok(origin);
         }
         let EndpointUrl(url) =
@@ -557,7 +563,7 @@ mod tests {
             (&[BEARER, KEY, ("sasl.oauthbearer.assertion.private.key.pem", "x")], &["both set"]),
             (
                 &[BEARER, KEY, ("sasl.oauthbearer.assertion.algorithm", "HS256")],
-                &["RS256 or ES256"],
+                &["RS256, ES256 or PS256"],
             ),
             (
                 &[BEARER, KEY, ("sasl.oauthbearer.assertion.claim.exp.seconds", "0")],

@@ -2,6 +2,8 @@
 
 #[cfg(feature = "oidc")]
 mod azure;
+#[cfg(all(feature = "oidc", feature = "tls"))]
+mod azure_identity;
 #[cfg(feature = "oidc")]
 mod google;
 
@@ -10,55 +12,100 @@ use std::sync::Arc;
 
 #[cfg(feature = "oidc")]
 pub use self::azure::AzureImds;
+#[cfg(all(feature = "oidc", feature = "tls"))]
+pub use self::azure_identity::AzureIdentity;
+#[cfg(all(feature = "oidc", feature = "tls"))]
+pub(crate) use self::azure_identity::{AzureCredential, AzureProof};
 #[cfg(feature = "oidc")]
 pub use self::google::GoogleMetadata;
 #[cfg(all(feature = "oidc", feature = "tls"))]
 pub use self::google::GoogleServiceAccount;
 use super::*;
 
-/// The metadata service that properties choose, if they do.
+/// Whose tokens properties choose.
+#[derive(Clone, Copy)]
+enum Chosen {
+    AzureImds,
+    AzureIdentity,
+    Google,
+}
+
+/// The source that properties choose, if they do.
 pub(super) fn from_settings(
     settings: &Settings<'_>,
+    jaas: Option<&Jaas>,
     extensions: &[(String, String)],
 ) -> Result<Option<TokenOrigin>> {
-    let is_azure = is_azure(settings)?;
-    let is_google = settings.read::<String>(HANDLER)?.is_some_and(|class| class == GOOGLES);
-    let chosen = match (is_azure, is_google) {
-        (false, false) => return Ok(None),
-        (true, true) => {
-            return Err(Error::config(format!(
-                "{TYPE} and {HANDLER} want tokens of different clouds: give one of them"
-            )));
+    let by_type = is_azure(settings)?.then_some(Chosen::AzureImds);
+    let by_class = settings.read::<String>(HANDLER)?.and_then(|class| Chosen::of_handler(&class));
+    match (by_type, by_class) {
+        (None, None) => Ok(None),
+        (Some(chosen), None) => origin(TYPE, chosen, settings, jaas, extensions).map(Some),
+        (None, Some(chosen)) => origin(HANDLER, chosen, settings, jaas, extensions).map(Some),
+        (Some(_), Some(_)) => Err(Error::config(format!(
+            "{TYPE} and {HANDLER} want tokens of different sources: give one of them"
+        ))),
+    }
+}
+
+impl Chosen {
+    fn of_handler(class: &str) -> Option<Self> {
+        match class {
+            GOOGLES => Some(Self::Google),
+            _ if AZURES.contains(&class) => Some(Self::AzureIdentity),
+            _ => None,
         }
-        (true, false) => TYPE,
-        (false, true) => HANDLER,
-    };
-    origin(chosen, settings, extensions).map(Some)
+    }
 }
 
 #[cfg(feature = "oidc")]
 fn origin(
-    chosen: &str,
+    _: &str,
+    chosen: Chosen,
     settings: &Settings<'_>,
+    jaas: Option<&Jaas>,
     extensions: &[(String, String)],
 ) -> Result<TokenOrigin> {
-    match chosen == TYPE {
-        true => Ok(TokenOrigin::Source(Arc::new(AzureImds::from_settings(settings, extensions)?))),
-        false => google::default_credentials(std::env::var_os("GOOGLE_APPLICATION_CREDENTIALS")),
-    }
+    #[cfg(not(feature = "tls"))]
+    let _ = jaas;
+    Ok(TokenOrigin::Source(match chosen {
+        Chosen::AzureImds => Arc::new(AzureImds::from_settings(settings, extensions)?),
+        #[cfg(feature = "tls")]
+        Chosen::AzureIdentity => {
+            Arc::new(AzureIdentity::from_settings(settings, jaas, extensions)?)
+        }
+        #[cfg(not(feature = "tls"))]
+        Chosen::AzureIdentity => {
+            return Err(Error::config(format!(
+                "{HANDLER} wants tokens of Microsoft Entra ID, which is asked over TLS, but this \
+                 program was built without kavka's feature tls"
+            )));
+        }
+        Chosen::Google => {
+            return google::default_credentials(std::env::var_os("GOOGLE_APPLICATION_CREDENTIALS"));
+        }
+    }))
 }
 
 #[cfg(not(feature = "oidc"))]
-fn origin(chosen: &str, _: &Settings<'_>, _: &[(String, String)]) -> Result<TokenOrigin> {
+fn origin(
+    property: &str,
+    _: Chosen,
+    _: &Settings<'_>,
+    _: Option<&Jaas>,
+    _: &[(String, String)],
+) -> Result<TokenOrigin> {
     Err(Error::config(format!(
-        "{chosen} wants tokens of a cloud's metadata service, but this program was built without \
-         kavka's feature oidc"
+        "{property} wants tokens of a cloud, but this program was built without kavka's feature \
+         oidc"
     )))
 }
 
 /// Warns of values that say nothing here, with what to do instead.
 pub(super) fn warn_of_ignored(settings: &Settings<'_>) -> Result<()> {
-    let is_known = |class: &str| class.is_empty() || class == GOOGLES || JAVAS.contains(&class);
+    let is_known = |class: &str| {
+        class.is_empty() || Chosen::of_handler(class).is_some() || JAVAS.contains(&class)
+    };
     let class = settings.read::<String>(HANDLER)?;
     let is_handler_ignored = class.is_some_and(|class| !is_known(&class));
     let config = settings.read::<String>(CONFIG)?;
@@ -96,6 +143,12 @@ const CONFIG: &str = "sasl.oauthbearer.config";
 const ENDPOINT: &str = "sasl.oauthbearer.token.endpoint.url";
 
 const GOOGLES: &str = "com.google.cloud.hosted.kafka.auth.GcpLoginCallbackHandler";
+
+/// In Azure's library for Spring, from version 4.5 on and before.
+const AZURES: [&str; 2] = [
+    "com.azure.spring.cloud.service.implementation.kafka.KafkaOAuth2AuthenticateCallbackHandler",
+    "com.azure.spring.cloud.service.kafka.KafkaOAuth2AuthenticateCallbackHandler",
+];
 
 /// The handlers that come with Java's client, which do what is done here without them.
 const JAVAS: [&str; 3] = [
@@ -176,7 +229,7 @@ mod tests {
             (&[IMDS][..], &[CONFIG, "query=api-version"][..]),
             (&[IMDS, (CONFIG, "principal=hunter2")], &[CONFIG, "query=api-version"]),
             (&[IMDS, (CONFIG, "query=a b")], &[CONFIG, "URL-encoded"]),
-            (&[IMDS, QUERY, (HANDLER, GOOGLES)], &["different clouds"]),
+            (&[IMDS, QUERY, (HANDLER, GOOGLES)], &["different sources"]),
             (&[(TYPE, "aws_iam")], &["aws_iam", "none or azure_imds", "Sasl::oauthbearer"]),
             (&[(HANDLER, "com.example.Mine")], &[ENDPOINT, "Sasl::oauthbearer"]),
         ] {

@@ -71,7 +71,7 @@ impl MetadataEndpoint {
     pub(super) async fn get(
         &self,
         path: &str,
-        header: (&'static str, &'static str),
+        header: (&'static str, &str),
     ) -> Result<MetadataAnswer> {
         let accept = "application/json, text/plain";
         let request = self.0.request(Method::GET, path, accept, &[header], Zeroizing::default());

@@ -4,6 +4,8 @@
 //! It asks once and keeps nothing; that is `token_cache.rs`.
 
 mod azure;
+#[cfg(feature = "tls")]
+mod azure_identity;
 mod endpoint;
 mod google;
 #[cfg(feature = "tls")]

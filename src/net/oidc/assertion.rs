@@ -47,15 +47,18 @@ fn from_file(file: &Path) -> Result<Zeroizing<String>> {
 }
 
 fn signed(signer: &AssertionSigner, tls: &TlsConfig, now: Timestamp) -> Result<Zeroizing<String>> {
-    let (header, claims) = contents(signer, now)?;
-    let encoded =
-        |part: Map<String, Value>| URL_SAFE_NO_PAD.encode(Value::Object(part).to_string());
-    let mut text = Zeroizing::new(format!("{}.{}", encoded(header), encoded(claims)));
     let property = signer.key.property();
     let pem = match &signer.key {
         AssertionKey::File(file) => read(property, file)?,
         AssertionKey::Pem(pem) => Zeroizing::new(pem.expose().as_bytes().to_vec()),
     };
+    let (mut header, claims) = contents(signer, now)?;
+    if signer.names_certificate {
+        header.insert("x5t#S256".into(), thumbprint(&pem)?.into());
+    }
+    let encoded =
+        |part: Map<String, Value>| URL_SAFE_NO_PAD.encode(Value::Object(part).to_string());
+    let mut text = Zeroizing::new(format!("{}.{}", encoded(header), encoded(claims)));
     let signature = signature(signer, tls, &pem, text.as_bytes())?;
     text.push('.');
     text.push_str(&URL_SAFE_NO_PAD.encode(signature));
@@ -140,10 +143,25 @@ fn signature(
     super::super::tls::jwt_signature(signer, tls, pem, message)
 }
 
+#[cfg(feature = "tls")]
+fn thumbprint(pem: &[u8]) -> Result<String> {
+    super::super::tls::jwt_thumbprint(pem)
+}
+
+#[cfg(not(feature = "tls"))]
+fn thumbprint(_: &[u8]) -> Result<String> {
+    Err(without_tls())
+}
+
 /// Without the feature `tls`, a configuration that wants it was refused.
 #[cfg(not(feature = "tls"))]
 fn signature(_: &AssertionSigner, _: &TlsConfig, _: &[u8], _: &[u8]) -> Result<Vec<u8>> {
-    Err(Error::config(
+    Err(without_tls())
+}
+
+#[cfg(not(feature = "tls"))]
+fn without_tls() -> Error {
+    Error::config(
         "assertions are to be signed, but this program was built without kavka's feature tls",
-    ))
+    )
 }

@@ -188,7 +188,9 @@ impl Oidc {
                 .header(HOST, self.uri.authority().map_or("", |authority| authority.as_str()))
                 .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
                 .header(ACCEPT, "application/json");
-        if let Grant::ClientSecret { id, secret } = &self.config.grant {
+        if let Grant::ClientSecret { id, secret } = &self.config.grant
+            && !self.config.is_secret_in_form
+        {
             let mut basic = HeaderValue::from_str(&self.basic(id, secret.expose()))
                 .map_err(|_| impossible())?;
             basic.set_sensitive(true);
@@ -217,6 +219,11 @@ impl Oidc {
             .unwrap_or_default();
         let tls = &self.config.tls;
         Ok(Zeroizing::new(match &self.config.grant {
+            Grant::ClientSecret { id, secret } if self.config.is_secret_in_form => format!(
+                "grant_type=client_credentials&client_id={}&client_secret={}{scope}",
+                url_encoded(id),
+                Zeroizing::new(url_encoded(secret.expose())).as_str()
+            ),
             Grant::ClientSecret { .. } => format!("grant_type=client_credentials{scope}"),
             Grant::ClientAssertion { id, assertion: origin } => {
                 let id = id
@@ -266,8 +273,9 @@ impl Oidc {
                 format!("the token endpoint {endpoint} answers {code} {said}"),
             ));
         }
-        let advice = match code {
-            400..=403 => match &self.config.grant {
+        let advice = match (code, self.config.advice) {
+            (400..=403, Some(advice)) => advice,
+            (400..=403, None) => match &self.config.grant {
                 Grant::ClientSecret { .. } => {
                     "check sasl.oauthbearer.client.credentials.client.id, \
                      sasl.oauthbearer.client.credentials.client.secret and sasl.oauthbearer.scope"

@@ -1,7 +1,11 @@
 //! Signatures of JWTs (RFC 7518, section 3), made by the cryptography of TLS.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use rustls::SignatureScheme;
+use sha2::{Digest, Sha256};
 
+use super::pem::sections;
 use super::private_key::private_key;
 use super::provider;
 use crate::config::{ASSERTION_PASSPHRASE, AssertionAlgorithm, AssertionSigner, TlsConfig};
@@ -27,6 +31,8 @@ pub(in crate::net) fn jwt_signature(
         AssertionAlgorithm::Es256 => {
             (SignatureScheme::ECDSA_NISTP256_SHA256, "an EC key of the curve P-256")
         }
+        // Its salt is as long as the hash, as RFC 7518 (section 3.5) has it too.
+        AssertionAlgorithm::Ps256 => (SignatureScheme::RSA_PSS_SHA256, "a key of RSA"),
     };
     let key = private_key(property, pem, ASSERTION_PASSPHRASE, signer.passphrase.as_ref())?;
     let key = key.signing(property, &provider(settings)?)?;
@@ -40,9 +46,23 @@ pub(in crate::net) fn jwt_signature(
         || Error::config(format!("{property}: the private key did not sign the assertion"));
     let signature = signer.sign(message).map_err(|_| failed())?;
     match algorithm {
-        AssertionAlgorithm::Rs256 => Ok(signature),
+        AssertionAlgorithm::Rs256 | AssertionAlgorithm::Ps256 => Ok(signature),
         AssertionAlgorithm::Es256 => fixed(&signature).ok_or_else(failed),
     }
+}
+
+/// Says which certificate of a PEM text the first is: its SHA-256 as the header `x5t#S256` has it.
+///
+/// # Errors
+/// [`ErrorKind::Config`](crate::ErrorKind::Config) if there is none.
+pub(in crate::net) fn jwt_thumbprint(pem: &[u8]) -> Result<String> {
+    let found = sections(pem).ok();
+    let first = found
+        .and_then(|found| found.iter().find(|section| section.label == "CERTIFICATE")?.der().ok());
+    let certificate = first.ok_or_else(|| {
+        Error::config("there is no certificate in PEM beside the private key: append it")
+    })?;
+    Ok(URL_SAFE_NO_PAD.encode(Sha256::digest(&*certificate)))
 }
 
 /// Two integers of fixed length, as JWT has it, out of a sequence of two of DER, as TLS has it;
@@ -76,7 +96,56 @@ fn element(tag: u8, der: &[u8]) -> Option<(&[u8], &[u8])> {
 
 #[cfg(test)]
 mod tests {
+    use kavka_testcontainers::apache::Certificates;
+
     use super::*;
+
+    /// What follows the algorithm's name in the certificate of an RSA key: a bit string with
+    /// PKCS#1 in it.
+    fn public_key(certificate: &[u8]) -> &[u8] {
+        const NAME: [u8; 11] = [6, 9, 0x2a, 0x86, 0x48, 0x86, 0xf7, 13, 1, 1, 1];
+        let at = certificate.windows(NAME.len()).position(|part| part == NAME).expect("RSA");
+        // Null, and the head of the string.
+        let key = &certificate[at + NAME.len() + 2 + 5..];
+        let length = 4 + usize::from(u16::from_be_bytes([key[2], key[3]]));
+        &key[..length]
+    }
+
+    #[test]
+    fn a_signature_with_padding_of_pss_is_one_to_others() {
+        let folder = std::env::temp_dir().join(format!("kavka-jwt-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).expect("a folder");
+        let files = Certificates::write(&folder).expect("certificates");
+        let read = |file: &std::path::Path| std::fs::read(file).expect("a file");
+        let pem = [read(&files.alice_rsa_key), read(&files.alice_rsa_certificate)].concat();
+        let _ = std::fs::remove_dir_all(&folder);
+        let signer = AssertionSigner::key_pem(AssertionAlgorithm::Ps256, "unused");
+        let settings = TlsConfig::new();
+        let signature = jwt_signature(&signer, &settings, &pem, b"a.b").expect("signed");
+        let found = sections(&pem).ok().expect("PEM");
+        let certificate = found.iter().find(|section| section.label == "CERTIFICATE");
+        let certificate = certificate.and_then(|section| section.der().ok()).expect("one");
+        let algorithms = provider(&settings).expect("one").signature_verification_algorithms;
+        let (_, pss) = algorithms
+            .mapping
+            .iter()
+            .find(|(scheme, _)| *scheme == SignatureScheme::RSA_PSS_SHA256)
+            .expect("TLS 1.3 has it");
+        let is_good = |message: &[u8]| {
+            let key = public_key(&certificate);
+            pss.iter().any(|by| by.verify_signature(key, message, &signature).is_ok())
+        };
+        assert!(is_good(b"a.b") && !is_good(b"a.c"));
+    }
+
+    #[test]
+    fn a_certificate_is_told_by_its_hash() {
+        let pem = b"-----BEGIN CERTIFICATE-----\nYWJj\n-----END CERTIFICATE-----\n";
+        // SHA-256 of `abc`: the first vector of FIPS 180-2.
+        let expected = "ungWv48Bz-pBQUDeXa4iI7ADYaOWF3qctBD_YfIAFa0";
+        assert_eq!(jwt_thumbprint(pem).expect("one"), expected);
+        assert!(jwt_thumbprint(b"").is_err());
+    }
 
     #[test]
     fn integers_of_any_length_become_ones_of_32_bytes() {

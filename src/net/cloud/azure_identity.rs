@@ -1,0 +1,208 @@
+//! Identities of Microsoft Entra ID: which one is meant, and how it is asked for a token.
+//!
+//! Applications get theirs from Entra ID's endpoint of tokens, as `oidc/` asks one; managed
+//! identities from a service of the machine, as `azure.rs` asks it.
+
+use hyper::StatusCode;
+
+use super::super::http::url_encoded;
+use super::super::oidc::Oidc;
+use super::endpoint::{AccessToken, LIMIT, MetadataEndpoint};
+use crate::boxed::BoxFuture;
+use crate::config::{
+    Assertion, AssertionAlgorithm, AssertionSigner, AzureCredential, AzureIdentity, AzureImds,
+    AzureProof, OidcConfig, SaslError, Secret, Token, TokenSource,
+};
+use crate::error::{Error, Result};
+use crate::ids::Timestamp;
+use crate::shown::shown;
+
+const WHAT: &str = "Azure's identity endpoint";
+
+const PUBLIC_CLOUD: &str = "https://login.microsoftonline.com/";
+
+/// Says what a variable of the environment holds, if it is set and not empty.
+type Variable<'a> = &'a (dyn Fn(&str) -> Option<String> + Sync);
+
+impl TokenSource for AzureIdentity {
+    fn token(&self, now: Timestamp) -> BoxFuture<'_, Result<Token, SaslError>> {
+        Box::pin(async move {
+            let of_process = |name: &str| std::env::var(name).ok();
+            fetch(self, &of_process, now).await
+        })
+    }
+}
+
+/// A token of the identity, where the environment is this.
+pub(super) async fn fetch(
+    identity: &AzureIdentity,
+    variable: Variable<'_>,
+    now: Timestamp,
+) -> Result<Token, SaslError> {
+    let variable = |name: &str| variable(name).filter(|value| !value.is_empty());
+    let credential = match &identity.credential {
+        Some(given) => given.clone(),
+        None => of_environment(&variable)?,
+    };
+    match credential {
+        AzureCredential::Application { tenant_id, client_id, proof } => {
+            let host = identity.authority_host.clone().or_else(|| variable("AZURE_AUTHORITY_HOST"));
+            let url = token_endpoint(host.as_deref().unwrap_or(PUBLIC_CLOUD), &tenant_id)?;
+            let named = |error: Error| error.with_context(of(&proof));
+            let oidc = Oidc::new(grant(identity, &url, client_id, &proof)).map_err(named)?;
+            oidc.token(now).await.map_err(|error| match error.downcast::<Error>() {
+                Ok(error) => named(*error).into(),
+                Err(error) => error,
+            })
+        }
+        AzureCredential::ManagedIdentity { client_id } => {
+            managed(identity, &variable, client_id.as_deref(), now).await
+        }
+    }
+}
+
+/// The credential that the environment is set up for, in the order of `DefaultAzureCredential`.
+fn of_environment(variable: Variable<'_>) -> Result<AzureCredential> {
+    let proofs: [(&str, fn(String, Variable<'_>) -> AzureProof); 3] = [
+        ("AZURE_CLIENT_SECRET", |secret, _| AzureProof::Secret(Secret::new(secret))),
+        ("AZURE_CLIENT_CERTIFICATE_PATH", |file, variable| AzureProof::Certificate {
+            file: file.into(),
+            password: variable("AZURE_CLIENT_CERTIFICATE_PASSWORD").map(Secret::new),
+        }),
+        ("AZURE_FEDERATED_TOKEN_FILE", |file, _| AzureProof::FederatedToken(file.into())),
+    ];
+    for (name, proof) in proofs {
+        let Some(value) = variable(name) else { continue };
+        let needed = |other: &str| {
+            let missing = || Error::config(format!("{name} is set, and {other} is not: set it"));
+            variable(other).ok_or_else(missing)
+        };
+        return Ok(AzureCredential::Application {
+            tenant_id: needed("AZURE_TENANT_ID")?,
+            client_id: needed("AZURE_CLIENT_ID")?,
+            proof: proof(value, variable),
+        });
+    }
+    Ok(AzureCredential::ManagedIdentity { client_id: variable("AZURE_CLIENT_ID") })
+}
+
+fn token_endpoint(host: &str, tenant_id: &str) -> Result<String> {
+    let is_of_name = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.');
+    if tenant_id.is_empty() || !tenant_id.bytes().all(is_of_name) {
+        return Err(Error::config(format!(
+            "the tenant of Azure is {:?}: an id or a domain is allowed (AZURE_TENANT_ID)",
+            shown(tenant_id).within(80).to_string()
+        )));
+    }
+    if !host.starts_with("https://") && !host.starts_with("http://") {
+        return Err(Error::config(
+            "Azure's authority host is no URL: https://host is allowed (AZURE_AUTHORITY_HOST)",
+        ));
+    }
+    Ok(format!("{}/{tenant_id}/oauth2/v2.0/token", host.trim_end_matches('/')))
+}
+
+fn grant(identity: &AzureIdentity, url: &str, client_id: String, proof: &AzureProof) -> OidcConfig {
+    let mut config = match proof {
+        AzureProof::Secret(secret) => {
+            let mut config = OidcConfig::new(url, client_id, secret.clone());
+            config.is_secret_in_form = true;
+            config
+        }
+        AzureProof::Certificate { file, password } => {
+            let mut signer = AssertionSigner::key_file(AssertionAlgorithm::Ps256, file)
+                .issuer(&client_id)
+                .subject(&client_id)
+                .audience(url)
+                .include_id(true);
+            signer.names_certificate = true;
+            signer.passphrase.clone_from(password);
+            OidcConfig::client_assertion(url, Some(client_id), signer)
+        }
+        AzureProof::FederatedToken(file) => {
+            OidcConfig::client_assertion(url, Some(client_id), Assertion::file(file))
+        }
+    };
+    config.advice = Some(advice(proof));
+    config.extensions.clone_from(&identity.extensions);
+    config
+        .scope(&identity.scope)
+        .tls(identity.tls.clone())
+        .connect_timeout(LIMIT)
+        .read_timeout(LIMIT)
+}
+
+fn advice(proof: &AzureProof) -> &'static str {
+    match proof {
+        AzureProof::Secret(_) => {
+            "check the tenant, the application's id and its secret, which may have expired \
+             (AZURE_TENANT_ID, AZURE_CLIENT_ID, AZURE_CLIENT_SECRET), and the scope"
+        }
+        AzureProof::Certificate { .. } => {
+            "check the tenant and the application's id (AZURE_TENANT_ID, AZURE_CLIENT_ID), that the \
+             certificate is one of the application's, the scope, and this machine's clock"
+        }
+        AzureProof::FederatedToken(_) => {
+            "check the tenant and the application's id (AZURE_TENANT_ID, AZURE_CLIENT_ID), that the \
+             application has a federated credential for the issuer and the subject of the token, \
+             and the scope"
+        }
+    }
+}
+
+/// What errors say of a proof.
+fn of(proof: &AzureProof) -> String {
+    match proof {
+        AzureProof::Secret(_) => "the secret of an application of Azure".to_owned(),
+        AzureProof::Certificate { file, .. } => {
+            format!("the certificate of an application of Azure, {}", file.display())
+        }
+        AzureProof::FederatedToken(file) => {
+            format!("Azure's workload identity, {}", file.display())
+        }
+    }
+}
+
+/// A token of the machine's identity: of the service that App Service and its kind tell of, else of
+/// a virtual machine's.
+async fn managed(
+    identity: &AzureIdentity,
+    variable: Variable<'_>,
+    client_id: Option<&str>,
+    now: Timestamp,
+) -> Result<Token, SaslError> {
+    let resource = identity.scope.strip_suffix("/.default").unwrap_or(&identity.scope);
+    let mut query = format!("resource={}", url_encoded(resource));
+    if let Some(id) = client_id {
+        query.push_str(&format!("&client_id={}", url_encoded(id)));
+    }
+    match (variable("IDENTITY_ENDPOINT"), variable("IDENTITY_HEADER")) {
+        (Some(url), Some(header)) => {
+            let mut token = of_app_service(&url, &query, &Secret::new(header), now).await?;
+            token.extensions.clone_from(&identity.extensions);
+            Ok(token)
+        }
+        _ => {
+            let mut imds = AzureImds::new(format!("api-version=2018-02-01&{query}"));
+            imds.extensions.clone_from(&identity.extensions);
+            imds.token(now).await
+        }
+    }
+}
+
+async fn of_app_service(url: &str, query: &str, header: &Secret, now: Timestamp) -> Result<Token> {
+    let endpoint = MetadataEndpoint::new(WHAT, url)?;
+    let path = format!("{}?api-version=2019-08-01&{query}", endpoint.uri().path());
+    let answer =
+        endpoint.in_time(endpoint.get(&path, ("x-identity-header", header.expose()))).await?;
+    if answer.head.status != StatusCode::OK {
+        let advice = "give this app a managed identity, and check its client id (AZURE_CLIENT_ID) \
+                      and the scope";
+        return Err(endpoint.refusal(&answer, &[408, 429], advice));
+    }
+    let found = AccessToken::of_answer(&answer.body, now)
+        .ok_or_else(|| endpoint.without("an access_token"))?;
+    let mut token = Token::new(found.value);
+    token.expires_at = found.expires_at;
+    Ok(token)
+}
