@@ -38,6 +38,15 @@ const FILES: &[(&str, &str, Expected)] = &[
         },
     ),
     (
+        "Event Hubs with an identity, by Azure's library for Java",
+        include_str!("vendors/eventhubs-entra.properties"),
+        if cfg!(feature = "oidc") {
+            Works("SASL_SSL OAUTHBEARER")
+        } else {
+            Helps("built without kavka's feature oidc")
+        },
+    ),
+    (
         "Google Managed Kafka",
         include_str!("vendors/gcp.properties"),
         if cfg!(feature = "oidc") {

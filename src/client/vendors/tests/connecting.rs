@@ -205,6 +205,30 @@ async fn azure_s_metadata_service_is_asked_for_the_resource_of_the_file() {
 }
 
 #[tokio::test]
+async fn entra_id_is_asked_for_the_namespace_by_the_handler_of_the_file() {
+    let hosted = Hosted::start(include_str!("../eventhubs-entra.properties"), bearer("good")).await;
+    let answer = |request: &str| {
+        let is_right = request.contains("client_id=ID&client_secret=SECRET&scope=https%3A%2F%2F")
+            && request.ends_with("%2F.default");
+        match is_right {
+            true => r#"{"access_token":"good","expires_in":3600}"#,
+            false => r#"{"access_token":"bad","expires_in":3600}"#,
+        }
+    };
+    let issuer = Issuer::start(answer).await;
+    let jaas = |secret: &str| {
+        let authority = "azure.profile.environment.active-directory-endpoint";
+        let jaas = hosted.file(&[]).get("sasl.jaas.config").expect("it has one").to_owned();
+        jaas.replace("\"SECRET\";", &format!("\"{secret}\" {authority}=\"{}\";", issuer.url))
+    };
+    hosted.lets_in(&hosted.file(&[("sasl.jaas.config", &jaas("SECRET"))])).await;
+    let wrong = hosted.file(&[("sasl.jaas.config", &jaas("OTHER"))]);
+    hosted.refuses(&wrong, ErrorKind::Authentication).await;
+    let asked = issuer.asked().concat();
+    assert!(asked.starts_with("POST /TENANT/oauth2/v2.0/token HTTP/1.1\r\n"), "{asked}");
+}
+
+#[tokio::test]
 async fn google_s_metadata_server_is_asked_by_the_handler_of_the_file() {
     // A JWT in form, whose signature is the access token, `good` in base 64.
     let check = |token: &str| {
