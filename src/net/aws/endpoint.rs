@@ -5,6 +5,7 @@ use std::time::Duration;
 use http_body_util::Full;
 use hyper::body::Bytes;
 use hyper::{Method, Request, StatusCode};
+use tracing::warn;
 use zeroize::Zeroizing;
 
 use super::super::endpoint::HttpEndpoint;
@@ -13,6 +14,7 @@ use super::surroundings::Surroundings;
 use super::{answer, refused};
 use crate::error::{Error, ErrorKind, Result};
 use crate::runtime;
+use crate::shown::shown;
 
 /// Credentials with their session token have a few kilobytes (a guess, with much room).
 const LONGEST_ANSWER: usize = 128 * 1024;
@@ -70,15 +72,18 @@ impl AwsEndpoint {
         self.http.host()
     }
 
-    pub(super) fn is_https(&self) -> bool {
-        self.http.is_https()
-    }
-
-    /// Whether it is on this machine.
-    pub(super) fn is_local(&self) -> bool {
+    /// Warns if it is asked in clear; the variable is what names its URL.
+    pub(super) fn warn_if_clear(&self, variable: &str) {
         let host = self.http.peer.address().host();
-        host == "localhost"
-            || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+        let is_local = host == "localhost"
+            || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback());
+        if !self.http.is_https() && !is_local {
+            warn!(
+                endpoint = %shown(self.host()),
+                "credentials of AWS come in clear, and everybody on the way can read them: give \
+                 {variable} as https"
+            );
+        }
     }
 
     /// Sends one request, within the limit.

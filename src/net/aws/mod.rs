@@ -16,6 +16,7 @@ mod container;
 mod endpoint;
 mod ini;
 mod instance;
+mod partition;
 mod profile;
 mod signature;
 mod sts;

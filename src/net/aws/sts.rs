@@ -4,7 +4,6 @@
 use std::time::Duration;
 
 use hyper::Method;
-use tracing::warn;
 use zeroize::Zeroizing;
 
 use super::super::http::url_encoded;
@@ -12,7 +11,7 @@ use super::answer::FoundCredentials;
 use super::endpoint::{Ask, AwsEndpoint};
 use super::signature::SignedPost;
 use super::time::stamp;
-use super::{Inquiry, refused};
+use super::{Inquiry, partition, refused};
 use crate::config::{AwsCredentials, AwsRole};
 use crate::error::Result;
 use crate::ids::Timestamp;
@@ -49,13 +48,7 @@ impl Inquiry<'_> {
         };
         let what = "AWS's Security Token Service";
         let endpoint = AwsEndpoint::new(what, &url, LIMIT, self.surroundings)?;
-        if !endpoint.is_https() && !endpoint.is_local() {
-            warn!(
-                endpoint = %shown(endpoint.host()),
-                "credentials of AWS come in clear, and everybody on the way can read them: give \
-                 AWS_ENDPOINT_URL_STS as https"
-            );
-        }
+        endpoint.warn_if_clear("AWS_ENDPOINT_URL_STS");
         // The endpoint of all regions signs as the first of them.
         let region = if region == GLOBAL { "us-east-1".into() } else { region };
         Ok(Sts { endpoint, region })
@@ -139,27 +132,16 @@ const GLOBAL: &str = "aws-global";
 /// # Errors
 /// If the region is no part of a host's name.
 fn host(region: &str) -> Result<String> {
-    let is_label = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-    if region.is_empty() || region.len() > 63 || !region.chars().all(is_label) {
-        return Err(refused(format!(
-            "{} is no region of AWS for its Security Token Service: set AWS_REGION or \
-             awsStsRegion to one such as eu-west-1",
-            shown(region)
-        )));
-    }
     if region == GLOBAL {
         return Ok("sts.amazonaws.com".into());
     }
-    let domain = match region {
-        _ if region.starts_with("cn-") => "amazonaws.com.cn",
-        _ if region.starts_with("eusc-") => "amazonaws.eu",
-        _ if region.starts_with("us-isob-") => "sc2s.sgov.gov",
-        _ if region.starts_with("us-isof-") => "csp.hci.ic.gov",
-        _ if region.starts_with("us-iso-") => "c2s.ic.gov",
-        _ if region.starts_with("eu-isoe-") => "cloud.adc-e.uk",
-        _ => "amazonaws.com",
-    };
-    Ok(format!("sts.{region}.{domain}"))
+    partition::host("sts", region).ok_or_else(|| {
+        refused(format!(
+            "{} is no region of AWS for its Security Token Service: set AWS_REGION or \
+             awsStsRegion to one such as eu-west-1",
+            shown(region)
+        ))
+    })
 }
 
 fn form(action: &str, role: &AwsRole, token: Option<&str>, now: Timestamp) -> Zeroizing<String> {
@@ -195,7 +177,6 @@ mod tests {
     fn the_service_is_that_of_the_region_in_its_part_of_the_world() {
         for (region, expected) in [
             ("eu-west-1", "sts.eu-west-1.amazonaws.com"),
-            ("us-gov-west-1", "sts.us-gov-west-1.amazonaws.com"),
             ("cn-north-1", "sts.cn-north-1.amazonaws.com.cn"),
             ("aws-global", "sts.amazonaws.com"),
         ] {
