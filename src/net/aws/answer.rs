@@ -1,5 +1,6 @@
-//! Credentials in the answers of AWS: JSON of the Security Token Service and of the endpoints of
-//! containers and instances, or the XML that some stand-ins of that service speak alone.
+//! Credentials in the answers of AWS: JSON of the Security Token Service, of IAM Identity Center and
+//! of the endpoints of containers and instances, or the XML that some stand-ins of the first speak
+//! alone.
 
 use serde_json::Value;
 use zeroize::Zeroizing;
@@ -30,6 +31,19 @@ impl FoundCredentials {
             true => Self::of_json(holder(&json.0)?),
             false => Self::of_xml(std::str::from_utf8(body).ok()?),
         }
+    }
+
+    /// The credentials of a role in an answer of IAM Identity Center, which has names of its own and
+    /// counts in milliseconds; `None` if it has none.
+    pub(super) fn of_sso(body: &[u8]) -> Option<Self> {
+        let json = WipedJson::parse(body);
+        let role = json.0.get("roleCredentials")?;
+        let text = |name: &str| role.get(name)?.as_str().filter(|text| !text.is_empty());
+        let mut credentials =
+            AwsCredentials::new(text("accessKeyId")?, text("secretAccessKey")?.to_owned());
+        credentials.session_token = Some(Secret::from(text("sessionToken")?));
+        let expires_at = role.get("expiration").and_then(Value::as_i64).map(Timestamp);
+        Some(Self { credentials, expires_at })
     }
 
     fn of_json(object: &Value) -> Option<Self> {
@@ -111,7 +125,7 @@ fn element(text: &str, name: &str) -> Option<Zeroizing<String>> {
 pub(super) fn refusal(body: &[u8], secrets: &[&str]) -> String {
     let json = WipedJson::parse(body);
     let inner = json.0.get("Error").unwrap_or(&json.0);
-    let word = |names: [&str; 2]| {
+    let word = |names: [&str; 3]| {
         let of_json = names.iter().find_map(|name| inner.get(name)?.as_str().map(str::to_owned));
         let xml = || {
             let text = std::str::from_utf8(body).ok()?;
@@ -119,7 +133,9 @@ pub(super) fn refusal(body: &[u8], secrets: &[&str]) -> String {
         };
         of_json.or_else(xml).unwrap_or_default()
     };
-    let (code, message) = (word(["Code", "code"]), word(["Message", "message"]));
+    // The last are those of OAuth 2, as where a session of IAM Identity Center is renewed.
+    let (code, message) =
+        (word(["Code", "code", "error"]), word(["Message", "message", "error_description"]));
     let is_secret = |text: &str| {
         secrets.iter().any(|secret| !secret.is_empty() && text.contains(secret))
             // A web identity that is repeated begins as every object of JSON does in base 64.
@@ -168,6 +184,26 @@ mod tests {
     }
 
     #[test]
+    fn identity_center_gives_all_three_parts_in_its_own_words_or_nothing() {
+        let body = r#"{"roleCredentials":{"accessKeyId":"ASIA","secretAccessKey":"s3","sessionToken":"tok","expiration":1615811696000}}"#;
+        let found = FoundCredentials::of_sso(body.as_bytes()).expect("credentials");
+        assert_eq!(found.credentials.access_key_id, "ASIA");
+        assert_eq!(found.expires_at, Some(Timestamp(1_615_811_696_000)));
+        let without = |part: &str, other: &str| body.replace(part, other);
+        for body in [
+            without("roleCredentials", "x"),
+            without("\"ASIA\"", "1"),
+            without("secretAccessKey", "x"),
+            without("\"tok\"", "null"),
+            "[]".to_owned(),
+        ] {
+            assert!(FoundCredentials::of_sso(body.as_bytes()).is_none(), "{body}");
+        }
+        let endless = without("1615811696000", "1e300");
+        assert_eq!(FoundCredentials::of_sso(endless.as_bytes()).expect("one").expires_at, None);
+    }
+
+    #[test]
     fn an_answer_without_credentials_has_none() {
         for body in ["", "[]", "{}", r#"{"AccessKeyId":"a"}"#, "<AccessKeyId>a", "\u{0}"] {
             assert!(read(body).is_none(), "{body}");
@@ -190,6 +226,10 @@ mod tests {
                 r#"{"Error":{"Code":"InvalidIdentityToken","Message":"eyJhbGciOi"}}"#,
                 "InvalidIdentityToken",
             ),
+            (
+                r#"{"error":"invalid_grant","error_description":"Invalid refresh token provided"}"#,
+                "invalid_grant: Invalid refresh token provided",
+            ),
             ("<html>", ""),
         ] {
             assert_eq!(refusal(body.as_bytes(), &["hunter2"]), told);
@@ -199,7 +239,7 @@ mod tests {
     proptest::proptest! {
         #[test]
         fn no_answer_panics(body in "[{}\\[\\]\":,a<>/0-9eE.+AccessKeyId]{0,60}", number in "[0-9eE.+-]{0,12}") {
-            let _ = (FoundCredentials::of_answer(body.as_bytes()), refusal(body.as_bytes(), &[]), seconds_of(&number));
+            let _ = (FoundCredentials::of_answer(body.as_bytes()), FoundCredentials::of_sso(body.as_bytes()), refusal(body.as_bytes(), &[]), seconds_of(&number));
         }
     }
 }

@@ -5,7 +5,9 @@
 //! ```text
 //! AwsMskIam::start ─▶ kept? ─▶ the first source that is configured ─▶ role? ─▶ kept
 //!                               │ variables, files: profile, ini      │
-//!                               └ HTTP: container, instance, sts ─────┴ sts
+//!                               │ a program: process                  │
+//!                               └ HTTP: container, instance, sts,     │
+//!                                       sso with its sso_session ─────┴ sts
 //! ```
 //!
 //! A source says `None` if it is not configured, and an error if it is and does not work: then no
@@ -17,8 +19,11 @@ mod endpoint;
 mod ini;
 mod instance;
 mod partition;
+mod process;
 mod profile;
 mod signature;
+mod sso;
+mod sso_session;
 mod sts;
 mod surroundings;
 #[cfg(test)]
@@ -90,7 +95,7 @@ pub(crate) fn read_home(chain: &AwsChain, home: &std::path::Path) {
     let home = home.display().to_string();
     let variable = move |name: &str| (name == "HOME").then(|| home.clone());
     let settings = AwsChain { asking: Arc::default(), ..chain.clone() };
-    let surroundings = Surroundings::new(variable, surroundings::read);
+    let surroundings = Surroundings::new(variable, surroundings::read, surroundings::replace);
     let asking = Arc::new(CredentialsChain::new(settings, surroundings));
     assert!(chain.asking.set(asking).is_ok(), "it has been asked");
 }
@@ -211,9 +216,13 @@ impl CredentialsChain {
 impl FoundCredentials {
     /// Whether there is an end that is more than so far away.
     fn is_valid_for(&self, left: Duration, now: Timestamp) -> bool {
-        let least = i64::try_from(left.as_millis()).unwrap_or(i64::MAX);
-        self.expires_at.is_some_and(|end| end.0.saturating_sub(now.0) > least)
+        self.expires_at.is_some_and(|end| is_further_than(left, end, now))
     }
+}
+
+fn is_further_than(left: Duration, end: Timestamp, now: Timestamp) -> bool {
+    let least = i64::try_from(left.as_millis()).unwrap_or(i64::MAX);
+    end.0.saturating_sub(now.0) > least
 }
 
 /// The credentials of the first source that is configured, in the order of AWS's SDKs.

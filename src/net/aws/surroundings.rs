@@ -1,9 +1,10 @@
-//! What the sources read of the process: variables, files, and the addresses that AWS gives to
-//! every machine.
+//! What the sources read of the process, and the one thing that they write: variables, files, and the
+//! addresses that AWS gives to every machine.
 
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use zeroize::Zeroizing;
 
@@ -15,10 +16,17 @@ use crate::error::Result;
 /// A file of credentials or a token is far shorter (a guess).
 const LONGEST_FILE: u64 = 1024 * 1024;
 
+/// How long a profile's program may run (a guess, with room for one that asks a service; AWS's SDKs
+/// have no limit). The time for setting up a connection ends it earlier.
+const PROCESS_LIMIT: Duration = Duration::from_secs(60);
+
 /// The variables, the files and the fixed addresses; tests have their own.
 pub(super) struct Surroundings {
     variable: Box<dyn Fn(&str) -> Option<String> + Send + Sync>,
     read: Box<dyn Fn(&Path) -> io::Result<Zeroizing<Vec<u8>>> + Send + Sync>,
+    replace: Box<dyn Fn(&Path, &[u8]) -> io::Result<()> + Send + Sync>,
+    /// How long a profile's program may run.
+    pub(super) process_limit: Duration,
     /// The agent of ECS, which a relative URI is asked of.
     pub(super) container_url: String,
     /// Made when it is needed first: it reads the authorities that the system trusts.
@@ -27,16 +35,19 @@ pub(super) struct Surroundings {
 
 impl Surroundings {
     pub(super) fn of_process() -> Self {
-        Self::new(|name| std::env::var(name).ok(), read)
+        Self::new(|name| std::env::var(name).ok(), read, replace)
     }
 
     pub(super) fn new(
         variable: impl Fn(&str) -> Option<String> + Send + Sync + 'static,
         read: impl Fn(&Path) -> io::Result<Zeroizing<Vec<u8>>> + Send + Sync + 'static,
+        replace: impl Fn(&Path, &[u8]) -> io::Result<()> + Send + Sync + 'static,
     ) -> Self {
         Self {
             variable: Box::new(variable),
             read: Box::new(read),
+            replace: Box::new(replace),
+            process_limit: PROCESS_LIMIT,
             container_url: "http://169.254.170.2".into(),
             tls: Mutex::default(),
         }
@@ -62,6 +73,14 @@ impl Surroundings {
         };
         let text = std::str::from_utf8(&bytes).map_err(|_| failed(&"it is not UTF-8"))?;
         Ok(Some(Zeroizing::new(text.to_owned())))
+    }
+
+    /// Puts other contents in a file, for this user alone.
+    ///
+    /// # Errors
+    /// Why that is not possible; the file is as it was.
+    pub(super) fn replace(&self, path: &Path, contents: &[u8]) -> io::Result<()> {
+        (self.replace)(path, contents)
     }
 
     /// The token in a file that a variable or a profile names, without the end of its line.
@@ -116,9 +135,68 @@ pub(super) fn read(path: &Path) -> io::Result<Zeroizing<Vec<u8>>> {
     }
 }
 
+/// Writes beside the file and takes its place, so that nobody reads a part of it, and nobody loses
+/// what there was.
+pub(super) fn replace(path: &Path, contents: &[u8]) -> io::Result<()> {
+    // What a link leads to is replaced, not the link.
+    let path = path.canonicalize()?;
+    let mut random = [0; 8];
+    getrandom::fill(&mut random).map_err(io::Error::other)?;
+    let beside = path.with_extension(format!("{:016x}.tmp", u64::from_ne_bytes(random)));
+    let written = write_new(&beside, contents).and_then(|()| std::fs::rename(&beside, &path));
+    if written.is_err() {
+        // It may not be there; what is wrong is told anyhow.
+        let _ = std::fs::remove_file(&beside);
+    }
+    written
+}
+
+fn write_new(path: &Path, contents: &[u8]) -> io::Result<()> {
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)?.write_all(contents)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// A folder of this test, taken away at its end.
+    struct Folder(PathBuf);
+
+    impl Folder {
+        fn new(name: &str) -> Self {
+            let path = std::env::temp_dir().join(format!("kavka-{name}-{}", std::process::id()));
+            std::fs::create_dir_all(&path).expect("a folder");
+            Self(path)
+        }
+    }
+
+    impl Drop for Folder {
+        fn drop(&mut self) {
+            let _ = std::fs::remove_dir_all(&self.0);
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_file_is_replaced_whole_for_its_user_alone_and_through_a_link() {
+        use std::os::unix::fs::{PermissionsExt, symlink};
+
+        let folder = Folder::new("replace");
+        let (file, link) = (folder.0.join("token.json"), folder.0.join("link.json"));
+        std::fs::write(&file, "a longer text").expect("written");
+        symlink(&file, &link).expect("a link");
+        replace(&link, b"new").expect("replaced");
+        assert_eq!(std::fs::read(&file).expect("read"), b"new");
+        let mode = std::fs::metadata(&file).expect("there").permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+        assert!(std::fs::symlink_metadata(&link).expect("there").is_symlink());
+        assert_eq!(std::fs::read_dir(&folder.0).expect("a folder").count(), 2, "nothing is left");
+        assert!(replace(&folder.0.join("none"), b"new").is_err());
+    }
 
     #[test]
     fn a_file_without_an_end_is_not_read_to_it() {
@@ -138,6 +216,7 @@ mod tests {
                 Some("bytes") => Ok(Zeroizing::new(vec![0xff])),
                 _ => Err(io::Error::from(io::ErrorKind::PermissionDenied)),
             },
+            |_, _| unreachable!("nothing is written"),
         );
         assert!(surroundings.file(Path::new("none")).expect("no file").is_none());
         for path in ["bytes", "closed"] {

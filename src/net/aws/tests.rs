@@ -1,5 +1,9 @@
 //! The chain against listeners that answer as AWS's are documented to.
 
+#[cfg(target_os = "linux")]
+mod process;
+mod sso;
+
 use std::collections::BTreeMap;
 use std::io;
 
@@ -9,7 +13,7 @@ use tokio::task::JoinHandle;
 use zeroize::Zeroizing;
 
 use super::*;
-use crate::config::AwsRole;
+use crate::config::{AwsRole, Secret};
 
 /// 2021-03-15T12:34:56Z.
 const NOW: Timestamp = Timestamp(1_615_811_696_000);
@@ -63,23 +67,45 @@ fn chain_of(
     variables: &[(&str, &str)],
     files: &[(&str, &str)],
 ) -> CredentialsChain {
-    let own = |pairs: &[(&str, &str)]| {
-        pairs.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect()
-    };
-    let (mut variables, files): (BTreeMap<String, String>, BTreeMap<String, String>) =
-        (own(variables), own(files));
+    chain_on(start, variables, &files_of(files))
+}
+
+/// Files by their paths, which a chain may write and a test may change.
+type Files = Arc<Mutex<BTreeMap<String, String>>>;
+
+fn files_of(files: &[(&str, &str)]) -> Files {
+    Arc::new(Mutex::new(owned(files)))
+}
+
+fn owned(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
+    pairs.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect()
+}
+
+fn chain_on(start: AwsChainStart, variables: &[(&str, &str)], files: &Files) -> CredentialsChain {
+    let mut variables = owned(variables);
     if !variables.contains_key("AWS_EC2_METADATA_SERVICE_ENDPOINT") {
         variables.insert("AWS_EC2_METADATA_DISABLED".into(), "true".into());
     }
+    let is_read_only = variables.contains_key("TEST_READ_ONLY");
+    let (read, write) = (Arc::clone(files), Arc::clone(files));
+    let path_of = |path: &std::path::Path| path.to_str().expect("a path").to_owned();
     let mut surroundings = Surroundings::new(
         {
             let variables = variables.clone();
             move |name| variables.get(name).cloned()
         },
         move |path| {
-            let text = files.get(path.to_str().expect("a path"));
+            let text = read.lock().expect("files").get(&path_of(path)).cloned();
             let text = text.ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))?;
-            Ok(Zeroizing::new(text.clone().into_bytes()))
+            Ok(Zeroizing::new(text.into_bytes()))
+        },
+        move |path, contents| match is_read_only {
+            true => Err(io::Error::from(io::ErrorKind::ReadOnlyFilesystem)),
+            false => {
+                let text = String::from_utf8(contents.to_vec()).expect("text");
+                write.lock().expect("files").insert(path_of(path), text);
+                Ok(())
+            }
         },
     );
     if let Some(url) = variables.get("TEST_CONTAINER_URL") {
