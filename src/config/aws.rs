@@ -115,21 +115,40 @@ impl AwsMskIam {
     /// 2. a web identity, as EKS gives to service accounts (IRSA): `AWS_WEB_IDENTITY_TOKEN_FILE`,
     ///    `AWS_ROLE_ARN` and, if set, `AWS_ROLE_SESSION_NAME`;
     /// 3. the profile `AWS_PROFILE` (default: `default`) of `~/.aws/credentials` and
-    ///    `~/.aws/config`, or of `AWS_SHARED_CREDENTIALS_FILE` and `AWS_CONFIG_FILE`: keys, a web
-    ///    identity, or a `role_arn` with `source_profile` or `credential_source`;
+    ///    `~/.aws/config`, or of `AWS_SHARED_CREDENTIALS_FILE` and `AWS_CONFIG_FILE`: a web
+    ///    identity, IAM Identity Center, a `role_arn` with `source_profile` or
+    ///    `credential_source`, a `credential_process`, or keys, the first of these that it has;
     /// 4. the endpoint of the container, for ECS and EKS Pod Identity:
     ///    `AWS_CONTAINER_CREDENTIALS_RELATIVE_URI` or `AWS_CONTAINER_CREDENTIALS_FULL_URI`;
     /// 5. the metadata of the EC2 instance (IMDSv2), unless `AWS_EC2_METADATA_DISABLED` is `true`.
     ///
     /// A source that is configured but does not work is an error: the next is not asked. Profiles
-    /// of IAM Identity Center (`sso_session`), `credential_process` and `mfa_serial` are not
-    /// supported; pass a provider of your own for those.
+    /// with `mfa_serial`, which asks a person, and `login_session` are not supported; pass a
+    /// provider of your own for those.
     ///
     /// Temporary credentials are kept, shared by all clones of these settings, and fetched anew 5
     /// minutes before they expire; if that fails, the old ones are used for as long as they are
     /// valid. AWS's Security Token Service is asked in the region of `AWS_REGION`,
     /// `AWS_DEFAULT_REGION`, the profile or the broker, or at `AWS_ENDPOINT_URL_STS`.
     /// `AWS_CA_BUNDLE` names the authorities to trust there.
+    ///
+    /// # IAM Identity Center
+    ///
+    /// A profile with `sso_account_id` and `sso_role_name` uses the login of `aws sso login`, which
+    /// is in `~/.aws/sso/cache`: that of its `sso_session`, or of its own `sso_start_url` and
+    /// `sso_region`. A session is renewed 5 minutes before it expires and written back for other
+    /// programs; one that cannot be renewed any more is an error which says how to log in.
+    /// `AWS_ENDPOINT_URL_SSO` and `AWS_ENDPOINT_URL_SSO_OIDC` name other endpoints.
+    ///
+    /// # Programs
+    ///
+    /// `credential_process` is run by `sh -c`, or by `cmd.exe` on Windows, as by most of AWS's SDKs,
+    /// without an input, and its standard error is this program's. It prints what AWS's page
+    /// "Process credential provider" describes, at most 64 kB, and is killed after 60 seconds, or
+    /// earlier when the time for setting up a connection ends
+    /// ([`socket_connection_setup_timeout`](crate::ClientConfig::socket_connection_setup_timeout),
+    /// default 10 seconds). Credentials without an `Expiration` are kept until a broker refuses
+    /// them.
     pub fn default_chain() -> Self {
         Self::of_chain(AwsChain::new(AwsChainStart::Default))
     }

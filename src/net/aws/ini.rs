@@ -17,14 +17,14 @@ use zeroize::Zeroizing;
 
 /// The values of one section by their names, which are in lower case.
 #[derive(Default)]
-pub(super) struct Section(BTreeMap<String, Zeroizing<String>>);
+pub(super) struct IniSection(BTreeMap<String, Zeroizing<String>>);
 
 /// The sections of a file that matter here, by their names.
 #[derive(Default)]
 pub(super) struct Sections {
-    pub(super) profiles: BTreeMap<String, Section>,
+    pub(super) profiles: BTreeMap<String, IniSection>,
     /// Sessions of IAM Identity Center.
-    pub(super) sso_sessions: BTreeMap<String, Section>,
+    pub(super) sso_sessions: BTreeMap<String, IniSection>,
 }
 
 /// How a file names its profiles.
@@ -62,7 +62,7 @@ pub(super) fn sections(text: &str, naming: Naming) -> Result<Sections, usize> {
     Ok(sections)
 }
 
-impl Section {
+impl IniSection {
     /// Takes what another says of the same, which counts more.
     pub(super) fn extend(&mut self, other: Self) {
         self.0.extend(other.0);
@@ -100,11 +100,11 @@ impl Sections {
                 self.profiles.entry(name.to_owned()).or_default();
             }
             Title::PrefixedDefault => {
-                self.profiles.insert(DEFAULT.to_owned(), Section::default());
+                self.profiles.insert(DEFAULT.to_owned(), IniSection::default());
             }
             Title::BareDefault if self.profiles.contains_key(DEFAULT) => return false,
             Title::BareDefault => {
-                self.profiles.insert(DEFAULT.to_owned(), Section::default());
+                self.profiles.insert(DEFAULT.to_owned(), IniSection::default());
             }
             Title::SsoSession(name) => {
                 self.sso_sessions.entry(name.to_owned()).or_default();
@@ -113,7 +113,7 @@ impl Sections {
         true
     }
 
-    fn section(&mut self, title: Title<'_>) -> Option<&mut Section> {
+    fn section(&mut self, title: Title<'_>) -> Option<&mut IniSection> {
         match title {
             Title::Profile(name) => self.profiles.get_mut(name),
             Title::PrefixedDefault | Title::BareDefault => self.profiles.get_mut(DEFAULT),

@@ -7,7 +7,7 @@
 use std::path::PathBuf;
 
 use super::answer::FoundCredentials;
-use super::ini::{Naming, Section, Sections, sections};
+use super::ini::{IniSection, Naming, Sections, sections};
 use super::sso::{self, Sso};
 use super::surroundings::Surroundings;
 use super::web_identity::{self, WebIdentity};
@@ -191,7 +191,7 @@ trait Profile {
     fn role(&self, arn: &str, name: &str) -> Result<AwsRole>;
 }
 
-impl Profile for Section {
+impl Profile for IniSection {
     fn check_support(&self, name: &str) -> Result<()> {
         let unsupported = ["login_session", "mfa_serial"];
         // What is beside them is good without them.

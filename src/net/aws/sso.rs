@@ -3,7 +3,7 @@
 use super::super::http::url_encoded;
 use super::answer::FoundCredentials;
 use super::endpoint::Ask;
-use super::ini::{Section, Sections};
+use super::ini::{IniSection, Sections};
 use super::sso_session::SsoSession;
 use super::{Inquiry, refused};
 use crate::error::{Error, Result};
@@ -29,7 +29,7 @@ impl Sso {
     /// What is missing, or there twice and different.
     pub(super) fn of_profile(
         name: &str,
-        section: &Section,
+        section: &IniSection,
         sections: &Sections,
     ) -> Result<Option<Self>> {
         let names =
@@ -44,7 +44,7 @@ impl Sso {
         {
             return Ok(None);
         }
-        let needed = |of: &Section, what: &str, place: &str| {
+        let needed = |of: &IniSection, what: &str, place: &str| {
             let missing = || broken(name, format_args!("has {has}, which needs {what} in {place}"));
             of.text(what).map(str::to_owned).ok_or_else(missing)
         };
@@ -97,10 +97,10 @@ pub(super) async fn find(asked: &Inquiry<'_>, sso: &Sso) -> Result<FoundCredenti
 /// The session of a profile, which the profile does not contradict.
 fn shared<'a>(
     name: &str,
-    section: &Section,
+    section: &IniSection,
     session: &str,
     sections: &'a Sections,
-) -> Result<&'a Section> {
+) -> Result<&'a IniSection> {
     let Some(found) = sections.sso_sessions.get(session) else {
         return Err(broken(
             name,

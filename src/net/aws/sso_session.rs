@@ -151,10 +151,10 @@ impl SsoSession {
     }
 
     /// What asks for another token; `None` if only a person can get one.
-    fn renewal<'a>(&self, file: &'a TokenFile, now: Timestamp) -> Option<Renewal<'a>> {
+    fn renewal<'a>(&self, file: &'a TokenFile, now: Timestamp) -> Option<TokenRenewal<'a>> {
         self.name.as_ref()?;
         let end = time_of(&file.json.0, "registrationExpiresAt")?;
-        let renewal = Renewal {
+        let renewal = TokenRenewal {
             client_id: text_of(&file.json.0, "clientId")?,
             client_secret: text_of(&file.json.0, "clientSecret")?,
             refresh_token: text_of(&file.json.0, "refreshToken")?,
@@ -164,7 +164,7 @@ impl SsoSession {
 
     /// # Errors
     /// As those of [`Self::token`].
-    async fn renew(&self, asked: &Inquiry<'_>, renewal: Renewal<'_>) -> Result<Renewed> {
+    async fn renew(&self, asked: &Inquiry<'_>, renewal: TokenRenewal<'_>) -> Result<Renewed> {
         let what = "the service of tokens of IAM Identity Center";
         let endpoint = self.endpoint(what, "oidc", ENDPOINT, asked.surroundings)?;
         let ask = Ask {
@@ -243,13 +243,13 @@ impl TokenFile {
 }
 
 /// What a client that has registered asks for another token with.
-struct Renewal<'a> {
+struct TokenRenewal<'a> {
     client_id: &'a str,
     client_secret: &'a str,
     refresh_token: &'a str,
 }
 
-impl Renewal<'_> {
+impl TokenRenewal<'_> {
     fn body(&self) -> Zeroizing<String> {
         let json = WipedJson(json!({
             "clientId": self.client_id,
