@@ -61,7 +61,7 @@ pub use config::{
 #[cfg(feature = "aws-msk-iam")]
 pub use config::{AwsCredentials, AwsCredentialsProvider, AwsMskIam};
 #[cfg(all(feature = "oidc", feature = "tls"))]
-pub use config::{AzureIdentity, GoogleServiceAccount};
+pub use config::{AzureIdentity, GoogleCredentials};
 #[cfg(feature = "oidc")]
 pub use config::{AzureImds, GoogleMetadata};
 pub use consumer::{

@@ -40,7 +40,7 @@ pub use aws::{AwsCredentials, AwsCredentialsProvider, AwsMskIam};
 pub use client::{ClientConfig, MetadataRecoveryStrategy};
 pub(crate) use client::{STATISTICS_INTERVAL, StatisticsCallback};
 #[cfg(all(feature = "oidc", feature = "tls"))]
-pub use cloud::{AzureIdentity, GoogleServiceAccount};
+pub use cloud::{AzureIdentity, GoogleCredentials};
 #[cfg(feature = "oidc")]
 pub use cloud::{AzureImds, GoogleMetadata};
 pub use oauth::{OidcConfig, Token, TokenSource};

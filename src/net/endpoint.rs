@@ -32,7 +32,7 @@ impl HttpEndpoint {
     }
 
     /// Speaks TLS with it.
-    #[cfg(feature = "aws-msk-iam")]
+    #[cfg(feature = "tls")]
     pub(super) fn with_tls(self, tls: std::sync::Arc<super::tls::Tls>) -> Self {
         Self { peer: self.peer.with_tls(tls), ..self }
     }
@@ -43,6 +43,14 @@ impl HttpEndpoint {
 
     pub(super) fn is_https(&self) -> bool {
         self.uri.scheme_str() == Some("https")
+    }
+
+    /// Whether it is on this machine, so that nobody else hears what is said in clear.
+    #[cfg(feature = "tls")]
+    pub(super) fn is_local(&self) -> bool {
+        let host = self.peer.address().host();
+        host == "localhost"
+            || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
     }
 
     /// The authority of the URL, as `host` has it.
@@ -62,7 +70,7 @@ impl HttpEndpoint {
         method: Method,
         path: &str,
         accept: &'static str,
-        headers: &[(&'static str, &str)],
+        headers: &[(&str, &str)],
         body: Zeroizing<String>,
     ) -> Option<Request<Full<Bytes>>> {
         let mut request = Request::builder()

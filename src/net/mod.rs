@@ -31,6 +31,8 @@ mod sasl;
 mod security;
 #[cfg(test)]
 mod tests;
+#[cfg(any(feature = "aws-msk-iam", all(feature = "oidc", feature = "tls")))]
+mod time;
 #[cfg(feature = "tls")]
 mod tls;
 mod token_cache;

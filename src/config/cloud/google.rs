@@ -10,8 +10,7 @@ use super::*;
 /// server, in the form that Google Cloud Managed Service for Apache Kafka takes. No secret is
 /// needed. Requires the feature `oidc`.
 ///
-/// The property that selects it, as with Google's library for Java, is
-/// `sasl.login.callback.handler.class=com.google.cloud.hosted.kafka.auth.GcpLoginCallbackHandler`.
+/// From properties, [`GoogleCredentials`](crate::GoogleCredentials) ends here if there is no file.
 ///
 /// ```
 /// use kavka::{ClientConfig, GoogleMetadata, Sasl, TlsConfig};
@@ -33,23 +32,40 @@ pub struct GoogleMetadata {
     pub(crate) endpoint: EndpointUrl,
 }
 
-/// Tokens of a service account of Google Cloud whose key is in a file, in the form that Google Cloud
-/// Managed Service for Apache Kafka takes: for a program that runs elsewhere. Requires the features
-/// `oidc` and `tls`.
+/// Tokens of Google Cloud's Application Default Credentials, in the form that Google Cloud Managed
+/// Service for Apache Kafka takes. Requires the features `oidc` and `tls`.
 ///
-/// The key signs a JWT, for which the `token_uri` in the file gives an access token (RFC 7523). From
-/// properties, `GcpLoginCallbackHandler` selects it in place of [`GoogleMetadata`] if the environment
-/// variable `GOOGLE_APPLICATION_CREDENTIALS` names such a file, as with Google's library.
+/// They are what the environment variable `GOOGLE_APPLICATION_CREDENTIALS` names, else what
+/// `gcloud auth application-default login` has written, else what [`GoogleMetadata`] gives. Files may
+/// be of these types:
+///
+/// | `type` | what it is |
+/// |---|---|
+/// | `service_account` | a key of a service account |
+/// | `external_account` | workload identity federation: a token in a `file` or at a `url`, exchanged at Google's Security Token Service, and for one of a service account if there is a `service_account_impersonation_url` |
+/// | `authorized_user` | the login of a person |
+/// | `impersonated_service_account` | one of these, acting as a service account |
+///
+/// Subject tokens by AWS's requests (`environment_id`), programs (`executable`) and certificates are
+/// not supported. Where neither a file nor Google says whose tokens they are, as for an
+/// `external_account` without impersonation, the variable `GOOGLE_MANAGED_KAFKA_AUTH_PRINCIPAL` does.
+///
+/// A file is trusted in what it says: whoever can write it decides where secrets are sent, over TLS
+/// or to this machine alone.
+///
+/// The property that selects it, as with Google's library for Java, is
+/// `sasl.login.callback.handler.class=com.google.cloud.hosted.kafka.auth.GcpLoginCallbackHandler`.
 ///
 /// # Errors
-/// Connecting fails with [`ErrorKind::Config`](crate::ErrorKind::Config) if the file cannot be read
-/// or is no key of a service account; with [`ErrorKind::Connect`](crate::ErrorKind::Connect) if the
-/// endpoint does not answer; and with
-/// [`ErrorKind::Authentication`](crate::ErrorKind::Authentication) if it refuses.
+/// Connecting fails with [`ErrorKind::Config`](crate::ErrorKind::Config) if a file cannot be read
+/// or is none of these; with [`ErrorKind::Connect`](crate::ErrorKind::Connect) if nobody answers, so
+/// that the client tries again; and with
+/// [`ErrorKind::Authentication`](crate::ErrorKind::Authentication) if the credentials are refused.
 #[cfg(feature = "tls")]
 #[derive(Clone, Debug)]
-pub struct GoogleServiceAccount {
-    pub(crate) key_file: PathBuf,
+pub struct GoogleCredentials {
+    /// What the environment says, if there is none.
+    pub(crate) file: Option<PathBuf>,
     pub(crate) tls: TlsConfig,
 }
 
@@ -75,14 +91,18 @@ impl Default for GoogleMetadata {
 }
 
 #[cfg(feature = "tls")]
-impl GoogleServiceAccount {
-    /// Uses the key in a file of JSON, as Google Cloud's console writes it. It is read for every
-    /// token, so that a new key needs no restart.
-    pub fn key_file(file: impl Into<PathBuf>) -> Self {
-        Self { key_file: file.into(), tls: TlsConfig::new() }
+impl GoogleCredentials {
+    /// Uses what the environment says.
+    pub fn application_default() -> Self {
+        Self { file: None, tls: TlsConfig::new() }
     }
 
-    /// Sets the TLS settings for the endpoint; by default, the operating system's certificate
+    /// Uses a file. It is read for every token, so that another needs no restart.
+    pub fn file(file: impl Into<PathBuf>) -> Self {
+        Self { file: Some(file.into()), tls: TlsConfig::new() }
+    }
+
+    /// Sets the TLS settings for Google's endpoints; by default, the operating system's certificate
     /// authorities are trusted. Its cryptography also signs.
     #[must_use]
     pub fn tls(mut self, tls: TlsConfig) -> Self {
@@ -91,33 +111,20 @@ impl GoogleServiceAccount {
     }
 }
 
-/// As Google's default credentials: the key file that the variable names, else the metadata server.
-pub(super) fn default_credentials(key_file: Option<std::ffi::OsString>) -> Result<TokenOrigin> {
-    match key_file.filter(|file| !file.is_empty()) {
-        None => Ok(TokenOrigin::Source(Arc::new(GoogleMetadata::new()))),
-        #[cfg(feature = "tls")]
-        Some(file) => Ok(TokenOrigin::Source(Arc::new(GoogleServiceAccount::key_file(file)))),
-        #[cfg(not(feature = "tls"))]
-        Some(_) => Err(Error::config(
-            "GOOGLE_APPLICATION_CREDENTIALS names a key file, but this program was built without \
-             kavka's feature tls: unset it to use the metadata server",
-        )),
-    }
+/// What Google's handler uses.
+#[cfg(feature = "tls")]
+pub(super) fn default_credentials() -> Result<TokenOrigin> {
+    Ok(TokenOrigin::Source(Arc::new(GoogleCredentials::application_default())))
 }
 
-#[cfg(all(test, feature = "tls"))]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_key_file_that_the_environment_names_comes_before_the_metadata_server() {
-        for (file, chosen) in [
-            (None, "GoogleMetadata"),
-            (Some(""), "GoogleMetadata"),
-            (Some("/k.json"), "GoogleServiceAccount { key_file: \"/k.json\""),
-        ] {
-            let made = format!("{:?}", default_credentials(file.map(Into::into)).expect(chosen));
-            assert!(made.contains(chosen), "{made}");
-        }
+/// What Google's handler uses, where it needs no TLS.
+#[cfg(not(feature = "tls"))]
+pub(super) fn default_credentials() -> Result<TokenOrigin> {
+    match std::env::var_os("GOOGLE_APPLICATION_CREDENTIALS").filter(|file| !file.is_empty()) {
+        None => Ok(TokenOrigin::Source(Arc::new(GoogleMetadata::new()))),
+        Some(_) => Err(Error::config(
+            "GOOGLE_APPLICATION_CREDENTIALS names a file, but this program was built without \
+             kavka's feature tls: unset it to use the metadata server",
+        )),
     }
 }

@@ -16,10 +16,10 @@ pub use self::azure::AzureImds;
 pub use self::azure_identity::AzureIdentity;
 #[cfg(all(feature = "oidc", feature = "tls"))]
 pub(crate) use self::azure_identity::{AzureCredential, AzureProof};
+#[cfg(all(feature = "oidc", feature = "tls"))]
+pub use self::google::GoogleCredentials;
 #[cfg(feature = "oidc")]
 pub use self::google::GoogleMetadata;
-#[cfg(all(feature = "oidc", feature = "tls"))]
-pub use self::google::GoogleServiceAccount;
 use super::*;
 
 /// Whose tokens properties choose.
@@ -82,7 +82,7 @@ fn origin(
             )));
         }
         Chosen::Google => {
-            return google::default_credentials(std::env::var_os("GOOGLE_APPLICATION_CREDENTIALS"));
+            return google::default_credentials();
         }
     }))
 }
@@ -195,8 +195,8 @@ mod tests {
                 &[IMDS, QUERY, ("sasl.oauthbearer.extensions", "logicalCluster=lkc-1")],
                 "[(\"logicalCluster\", \"lkc-1\")]",
             ),
-            (&[(HANDLER, GOOGLES)], "GoogleMetadata"),
-            (&[(HANDLER, GOOGLES), (TYPE, "none")], "http://metadata.google.internal/..."),
+            (&[(HANDLER, GOOGLES)], "Google"),
+            (&[(HANDLER, GOOGLES), (TYPE, "none")], "Google"),
         ] {
             let made = read(pairs).expect(chosen);
             assert!(made.contains(chosen) && !made.contains("hunter2"), "{made}");

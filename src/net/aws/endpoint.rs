@@ -74,10 +74,7 @@ impl AwsEndpoint {
 
     /// Warns if it is asked in clear; the variable is what names its URL.
     pub(super) fn warn_if_clear(&self, variable: &str) {
-        let host = self.http.peer.address().host();
-        let is_local = host == "localhost"
-            || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback());
-        if !self.http.is_https() && !is_local {
+        if !self.http.is_https() && !self.http.is_local() {
             warn!(
                 endpoint = %shown(self.host()),
                 "credentials of AWS come in clear, and everybody on the way can read them: give \

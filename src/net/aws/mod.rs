@@ -28,7 +28,6 @@ mod sts;
 mod surroundings;
 #[cfg(test)]
 mod tests;
-mod time;
 mod web_identity;
 
 use std::fmt;
@@ -40,7 +39,8 @@ use tracing::{debug, warn};
 use self::answer::FoundCredentials;
 pub(super) use self::signature::{ALGORITHM, hex, signature};
 use self::surroundings::Surroundings;
-pub(super) use self::time::stamp;
+use super::time;
+pub(super) use super::time::stamp;
 use crate::boxed::BoxFuture;
 use crate::config::{
     AwsChain, AwsChainCredentials, AwsChainStart, AwsCredentials, AwsHanded, SaslError,
@@ -242,7 +242,10 @@ async fn first(asked: &Inquiry<'_>) -> Result<FoundCredentials> {
         debug!("AWS credentials of the container");
         return Ok(found);
     }
-    if let Some(found) = instance::find(asked.surroundings).await? {
+    // It may be what is asked by default on a machine that is none of AWS's.
+    let nowhere = "no AWS credentials are in the environment, in a profile or in a container";
+    let of_instance = instance::find(asked.surroundings).await;
+    if let Some(found) = of_instance.map_err(|error| error.with_context(nowhere))? {
         debug!("AWS credentials of the instance");
         return Ok(found);
     }

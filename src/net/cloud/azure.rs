@@ -2,7 +2,7 @@
 
 use hyper::StatusCode;
 
-use super::endpoint::{AccessToken, MetadataEndpoint};
+use super::endpoint::{AccessToken, CloudEndpoint};
 use crate::boxed::BoxFuture;
 use crate::config::{AzureImds, SaslError, Token, TokenSource};
 use crate::error::Result;
@@ -24,7 +24,7 @@ impl TokenSource for AzureImds {
 }
 
 async fn fetch(imds: &AzureImds, now: Timestamp) -> Result<Token> {
-    let endpoint = MetadataEndpoint::new(WHAT, imds.endpoint.0.expose())?;
+    let endpoint = CloudEndpoint::of_machine(WHAT, imds.endpoint.0.expose())?;
     let path = path(&endpoint, imds.query.expose());
     let answer = endpoint.in_time(endpoint.get(&path, HEADER)).await?;
     if answer.head.status != StatusCode::OK {
@@ -41,7 +41,7 @@ async fn fetch(imds: &AzureImds, now: Timestamp) -> Result<Token> {
 }
 
 /// The path of the endpoint with its own query, if it has one, and this.
-fn path(endpoint: &MetadataEndpoint, query: &str) -> String {
+fn path(endpoint: &CloudEndpoint, query: &str) -> String {
     let parts = [endpoint.uri().query().unwrap_or(""), query.trim_start_matches('?')];
     let parts: Vec<&str> = parts.into_iter().filter(|part| !part.is_empty()).collect();
     format!("{}?{}", endpoint.uri().path(), parts.join("&"))

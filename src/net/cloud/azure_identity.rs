@@ -7,7 +7,7 @@ use hyper::StatusCode;
 
 use super::super::http::url_encoded;
 use super::super::oidc::Oidc;
-use super::endpoint::{AccessToken, LIMIT, MetadataEndpoint};
+use super::endpoint::{AccessToken, CloudEndpoint, LIMIT};
 use crate::boxed::BoxFuture;
 use crate::config::{
     Assertion, AssertionAlgorithm, AssertionSigner, AzureCredential, AzureIdentity, AzureImds,
@@ -191,7 +191,7 @@ async fn managed(
 }
 
 async fn of_app_service(url: &str, query: &str, header: &Secret, now: Timestamp) -> Result<Token> {
-    let endpoint = MetadataEndpoint::new(WHAT, url)?;
+    let endpoint = CloudEndpoint::of_machine(WHAT, url)?;
     let path = format!("{}?api-version=2019-08-01&{query}", endpoint.uri().path());
     let answer =
         endpoint.in_time(endpoint.get(&path, ("x-identity-header", header.expose()))).await?;

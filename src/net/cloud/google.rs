@@ -16,7 +16,7 @@ use hyper::StatusCode;
 use serde_json::json;
 use zeroize::Zeroizing;
 
-use super::endpoint::{AccessToken, MetadataAnswer, MetadataEndpoint};
+use super::endpoint::{AccessToken, CloudAnswer, CloudEndpoint, PASSING};
 use crate::boxed::BoxFuture;
 use crate::config::{GoogleMetadata, SaslError, Secret, Token, TokenSource};
 use crate::error::Result;
@@ -32,9 +32,6 @@ const ACCOUNT: &str = "/computeMetadata/v1/instance/service-accounts/default";
 /// What Google's handler asks for; a machine whose scopes are fixed does not heed it.
 pub(super) const SCOPE: &str = "https://www.googleapis.com/auth/cloud-platform";
 
-/// While the server starts, or is asked too often.
-const PASSING: [u16; 3] = [408, 425, 429];
-
 /// An address of mail has at most 254 bytes (RFC 5321); a workload's name is of that kind.
 const LONGEST_EMAIL: usize = 254;
 
@@ -45,7 +42,7 @@ impl TokenSource for GoogleMetadata {
 }
 
 async fn fetch(google: &GoogleMetadata, now: Timestamp) -> Result<Token> {
-    let endpoint = MetadataEndpoint::new(WHAT, google.endpoint.0.expose())?;
+    let endpoint = CloudEndpoint::of_machine(WHAT, google.endpoint.0.expose())?;
     endpoint
         .in_time(async {
             let answer = get(&endpoint, "email").await?;
@@ -60,7 +57,7 @@ async fn fetch(google: &GoogleMetadata, now: Timestamp) -> Result<Token> {
         .await
 }
 
-async fn get(endpoint: &MetadataEndpoint, what: &str) -> Result<MetadataAnswer> {
+async fn get(endpoint: &CloudEndpoint, what: &str) -> Result<CloudAnswer> {
     let base = endpoint.uri().path().trim_end_matches('/');
     let answer = endpoint.get(&format!("{base}{ACCOUNT}/{what}"), FLAVOR).await?;
     if answer.head.headers.get(FLAVOR.0).is_none_or(|flavor| flavor != FLAVOR.1) {
@@ -77,7 +74,7 @@ async fn get(endpoint: &MetadataEndpoint, what: &str) -> Result<MetadataAnswer> 
     }
 }
 
-fn email(answer: &MetadataAnswer) -> Option<&str> {
+fn email(answer: &CloudAnswer) -> Option<&str> {
     let email = std::str::from_utf8(&answer.body).ok()?.trim();
     let is_email = !email.is_empty()
         && email.len() <= LONGEST_EMAIL

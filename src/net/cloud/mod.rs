@@ -1,5 +1,6 @@
-//! Tokens from the metadata services of clouds, without an SDK: the virtual machine itself vouches
-//! for the program on it; and by the key of a service account of Google's.
+//! Tokens of clouds, without an SDK: from the metadata services, by which the machine itself vouches
+//! for the program on it, and from the clouds' own endpoints, by a secret, a key, or the token of
+//! somebody whom the cloud trusts.
 //!
 //! It asks once and keeps nothing; that is `token_cache.rs`.
 
@@ -9,6 +10,6 @@ mod azure_identity;
 mod endpoint;
 mod google;
 #[cfg(feature = "tls")]
-mod service_account;
+mod google_credentials;
 #[cfg(test)]
 mod tests;

@@ -12,6 +12,8 @@ use crate::ids::Timestamp;
 
 #[cfg(feature = "tls")]
 mod azure_identity;
+#[cfg(feature = "tls")]
+mod google_credentials;
 
 const NOW: Timestamp = Timestamp(1_600_000_000_000);
 
@@ -54,6 +56,33 @@ fn is_whole(request: &[u8]) -> bool {
     let Some((head, body)) = text.split_once("\r\n\r\n") else { return false };
     let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
     body.len() >= length.map_or(0, |length| length.parse().expect("a length"))
+}
+
+#[cfg(feature = "tls")]
+/// A folder that is gone in the end.
+struct Folder(std::path::PathBuf);
+
+#[cfg(feature = "tls")]
+impl Folder {
+    fn new(name: &str) -> Self {
+        let id = std::process::id();
+        let folder = std::env::temp_dir().join(format!("kavka-cloud-{name}-{id}"));
+        std::fs::create_dir_all(&folder).expect("a folder");
+        Self(folder)
+    }
+
+    fn write(&self, name: &str, text: &str) -> String {
+        let file = self.0.join(name);
+        std::fs::write(&file, text).expect("written");
+        file.display().to_string()
+    }
+}
+
+#[cfg(feature = "tls")]
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
 }
 
 /// What a source says: a token, or an error that shows no secret.

@@ -1,7 +1,7 @@
 //! Identities of Microsoft Entra ID, by what its documentation says that they are asked for.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use kavka_testcontainers::apache::Certificates;
 use serde_json::{Value, json};
@@ -12,30 +12,6 @@ use crate::config::AzureIdentity;
 
 const SCOPE: &str = "https://demo.servicebus.windows.net/.default";
 const TOKEN: &str = r#"{"token_type":"Bearer","expires_in":3599,"access_token":"eyJ0.a.b"}"#;
-
-/// A folder that is gone in the end.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new(name: &str) -> Self {
-        let id = std::process::id();
-        let folder = std::env::temp_dir().join(format!("kavka-azure-{name}-{id}"));
-        std::fs::create_dir_all(&folder).expect("a folder");
-        Self(folder)
-    }
-
-    fn write(&self, name: &str, text: &str) -> String {
-        let file = self.0.join(name);
-        std::fs::write(&file, text).expect("written");
-        file.display().to_string()
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
-}
 
 /// What an identity makes of an environment and one answer, and what was asked.
 async fn ask_in(

@@ -1,20 +1,23 @@
-//! Times as AWS writes them.
+//! Times as the services of clouds write them (ISO 8601, RFC 3339).
 
 use crate::ids::Timestamp;
 
 /// `20210315T123456Z`.
-pub(in crate::net) fn stamp(now: Timestamp) -> String {
+#[cfg(feature = "aws-msk-iam")]
+pub(super) fn stamp(now: Timestamp) -> String {
     let [year, month, day, hour, minute, second] = fields(now);
     format!("{year:04}{month:02}{day:02}T{hour:02}{minute:02}{second:02}Z")
 }
 
 /// `2021-03-15T12:34:56Z`.
+#[cfg(feature = "aws-msk-iam")]
 pub(super) fn extended(now: Timestamp) -> String {
     let [year, month, day, hour, minute, second] = fields(now);
     format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
 }
 
 /// Days become a date by the proleptic Gregorian calendar, whose eras are 400 years.
+#[cfg(feature = "aws-msk-iam")]
 fn fields(now: Timestamp) -> [i64; 6] {
     let seconds = now.0.div_euclid(1000);
     let (days, second) = (seconds.div_euclid(86_400) + 719_468, seconds.rem_euclid(86_400));
@@ -81,6 +84,7 @@ fn zone(time: &str) -> Option<(&str, i64)> {
 mod tests {
     use super::*;
 
+    #[cfg(feature = "aws-msk-iam")]
     #[test]
     fn dates_are_those_of_the_calendar() {
         for (seconds, text) in [
@@ -97,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn what_aws_writes_is_read_back() {
+    fn what_is_written_is_read_back() {
         for (text, seconds) in [
             ("1970-01-01T00:00:00Z", 0),
             ("2000-02-29T00:00:00Z", 951_782_400),

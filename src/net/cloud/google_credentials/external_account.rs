@@ -1,0 +1,56 @@
+//! Workload identity federation: Google's Security Token Service takes the token of somebody whom a
+//! pool of identities trusts for one of its own (RFC 8693; AIP-4117).
+
+use hyper::StatusCode;
+use zeroize::Zeroizing;
+
+use super::super::super::http::url_encoded;
+use super::super::endpoint::{AccessToken, CloudEndpoint, FORM, PASSING};
+use super::super::google::SCOPE;
+use super::impersonation::Impersonation;
+use super::subject_token::subject_token;
+use super::{AccountToken, CredentialFile};
+use crate::config::TlsConfig;
+use crate::error::Result;
+use crate::ids::Timestamp;
+
+const WHAT: &str = "Google's Security Token Service";
+
+/// # Errors
+/// [`ErrorKind::Config`](crate::ErrorKind::Config) if the file is none of an external account, or
+/// the subject token cannot be had; those of a service.
+pub(super) async fn token(
+    file: &CredentialFile<'_>,
+    tls: &TlsConfig,
+    now: Timestamp,
+) -> Result<AccountToken> {
+    let endpoint = CloudEndpoint::of_internet(WHAT, file.text("token_url")?, tls)?;
+    let (audience, kind) = (file.text("audience")?, file.text("subject_token_type")?);
+    let subject = subject_token(file, tls).await?;
+    let subject = Zeroizing::new(url_encoded(subject.expose()));
+    let form = Zeroizing::new(format!(
+        "grant_type={}&audience={}&scope={}&requested_token_type={}&subject_token_type={}\
+         &subject_token={}",
+        url_encoded("urn:ietf:params:oauth:grant-type:token-exchange"),
+        url_encoded(audience),
+        url_encoded(SCOPE),
+        url_encoded("urn:ietf:params:oauth:token-type:access_token"),
+        url_encoded(kind),
+        subject.as_str(),
+    ));
+    let answer = endpoint.in_time(endpoint.post(&[FORM], form)).await?;
+    if answer.head.status != StatusCode::OK {
+        let advice = "check that the subject token has not expired, and that the pool in audience \
+                      has a provider which trusts its issuer, audience and attributes";
+        return Err(endpoint.refusal(&answer, &PASSING, advice));
+    }
+    let without = || endpoint.without("an access_token and its expires_in");
+    let found = AccessToken::of_answer(&answer.body, now).ok_or_else(without)?;
+    match Impersonation::of_external_account(file) {
+        Some(target) => target.token(&found.value, tls).await,
+        None => {
+            let end = found.expires_at.ok_or_else(without)?;
+            Ok(AccountToken { access: found.value, end, email: None })
+        }
+    }
+}

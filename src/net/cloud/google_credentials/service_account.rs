@@ -1,0 +1,49 @@
+//! Service accounts of Google Cloud by a key in a file: a JWT that the key signs is the grant for an
+//! access token (RFC 7523), as `oidc/` has it.
+
+use super::super::super::oidc::Oidc;
+use super::super::endpoint::LIMIT;
+use super::super::google::SCOPE;
+use super::{AccountToken, CredentialFile};
+use crate::config::{
+    AssertionAlgorithm, AssertionSigner, OidcConfig, Secret, TlsConfig, TokenSource,
+};
+use crate::error::{Error, ErrorKind, Result};
+use crate::ids::Timestamp;
+
+/// # Errors
+/// [`ErrorKind::Config`] if the file is no key of a service account; those of the endpoint of
+/// tokens.
+pub(super) async fn token(
+    file: &CredentialFile<'_>,
+    tls: &TlsConfig,
+    now: Timestamp,
+) -> Result<AccountToken> {
+    let oidc = Oidc::new(grant(file, tls)?)?;
+    let found = oidc.token(now).await.map_err(|error| match error.downcast::<Error>() {
+        Ok(error) => *error,
+        // It has no others.
+        Err(error) => Error::new(ErrorKind::Authentication, error.to_string()),
+    })?;
+    let end = found.expires_at.ok_or_else(|| {
+        let message = "the endpoint of tokens in token_uri gives no expires_in";
+        Error::new(ErrorKind::Authentication, message)
+    })?;
+    let email = Some(file.text("client_email")?.to_owned());
+    Ok(AccountToken { access: found.value, end, email })
+}
+
+fn grant(file: &CredentialFile<'_>, tls: &TlsConfig) -> Result<OidcConfig> {
+    let (url, email) = (file.text("token_uri")?, file.text("client_email")?);
+    if !url.starts_with("https://") && !url.starts_with("http://") {
+        return Err(file.refuse(&"has a token_uri that is no URL"));
+    }
+    let key = Secret::from(file.text("private_key")?);
+    let signer = AssertionSigner::key_pem(AssertionAlgorithm::Rs256, key);
+    let mut signer = signer.issuer(email).subject(email).audience(url);
+    signer.scope = Some(SCOPE.to_owned());
+    let mut config = OidcConfig::jwt_bearer(url, signer);
+    config.advice =
+        Some("check that the key is still one of the service account's, and this machine's clock");
+    Ok(config.tls(tls.clone()).connect_timeout(LIMIT).read_timeout(LIMIT))
+}
