@@ -243,7 +243,7 @@ async fn google_s_metadata_server_is_asked_by_the_handler_of_the_file() {
         _ => r#"{"access_token":"good","expires_in":3600}"#,
     };
     let issuer = Issuer::start(answer).await;
-    // No property leads elsewhere than to metadata.google.internal.
+    // No property leads elsewhere than to the environment and metadata.google.internal.
     let lead_to = |url: String| {
         move |config: &mut ClientConfig| {
             let Some(ClientSasl(Mechanism::OAuthBearer(TokenOrigin::Source(source)))) =
@@ -251,7 +251,7 @@ async fn google_s_metadata_server_is_asked_by_the_handler_of_the_file() {
             else {
                 panic!("a source of tokens")
             };
-            assert!(format!("{source:?}").contains("metadata.google.internal"), "{source:?}");
+            assert!(format!("{source:?}").contains("GoogleCredentials"), "{source:?}");
             *source = Arc::new(GoogleMetadata::new().endpoint(url));
         }
     };
