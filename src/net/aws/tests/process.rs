@@ -134,10 +134,12 @@ async fn a_program_that_nobody_waits_for_any_more_is_killed() {
         tokio::pin!(asking);
         tokio::select! {
             _ = &mut asking => panic!("it sleeps"),
-            process = ids.process() => process,
+            process = ids.process() => {
+                assert!(process.exists());
+                process
+            }
         }
     };
-    assert!(process.exists());
     // tokio takes the dead away when it hears of them.
     until(|| !process.exists()).await;
     assert!(found.asking.try_lock().is_ok(), "others may ask");

@@ -95,6 +95,8 @@ async fn a_token_that_ends_in_5_minutes_is_renewed_and_written_for_others() {
         &[("AWS_ENDPOINT_URL_SSO", &portal), ("AWS_ENDPOINT_URL_SSO_OIDC", &oidc)],
     );
     assert_eq!(key_id(&found, LATE).await.expect("keys"), "ASIASSO");
+    let request = asked.await.expect("served").remove(0);
+    assert!(request.contains("x-amz-sso_bearer_token: newer\r\n"), "{request}");
     let request = renewed.await.expect("served").remove(0);
     let (head, body) = request.split_once("\r\n\r\n").expect("a request");
     assert!(head.starts_with("POST /token HTTP/1.1\r\n"), "{head}");
@@ -106,8 +108,6 @@ async fn a_token_that_ends_in_5_minutes_is_renewed_and_written_for_others() {
         "refreshToken": "refresh-hunter2",
     });
     assert_eq!(serde_json::from_str::<Value>(body).expect("JSON"), expected);
-    let request = asked.await.expect("served").remove(0);
-    assert!(request.contains("x-amz-sso_bearer_token: newer\r\n"), "{request}");
     let mut expected: Value = serde_json::from_str(SESSION).expect("JSON");
     expected["accessToken"] = "newer".into();
     expected["refreshToken"] = "refresh-2".into();
