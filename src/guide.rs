@@ -1,5 +1,6 @@
 //! The guides, page by page. The crate's front page is the place to start.
 //!
+//! - [`connecting`]: property files as vendors print them, identities of clouds, what errors mean
 //! - [`services`]: send, subscribe, metrics, health and shutdown with one configuration
 //!   (`kavka::mq`)
 //! - [`reading`]: which call suits which work, a topic as a table, a task for each partition,
@@ -21,6 +22,14 @@
 pub mod services {
     // Without the feature there is nothing that its examples could use.
     #![cfg_attr(any(not(doctest), feature = "mq"), doc = include_str!("../docs/mq.md"))]
+}
+
+/// Property files as vendors print them, identities of clouds, and what errors mean.
+pub mod connecting {
+    //!
+    //! [other brokers]: super::other_brokers
+    //!
+    #![doc = include_str!("../docs/connecting.md")]
 }
 
 pub mod reading {
@@ -104,4 +113,36 @@ pub mod from_franz_go {
     //! [guide to share groups]: super::share_groups
     //!
     #![doc = include_str!("../docs/from-franz-go.md")]
+}
+
+#[cfg(test)]
+mod tests {
+    /// What a page quotes of an error is what somebody looks for who has met it.
+    #[test]
+    fn the_page_on_connecting_quotes_what_errors_say() {
+        let page = include_str!("../docs/connecting.md");
+        let (_, table) = page.split_once("## When it does not connect").expect("a table");
+        let said = [
+            include_str!("cluster/task.rs"),
+            include_str!("net/connection/task/opening.rs"),
+            include_str!("net/connector.rs"),
+            include_str!("net/handshake/authentication.rs"),
+            include_str!("net/security.rs"),
+            include_str!("net/tls/explain.rs"),
+        ];
+        // Texts are broken over lines by a backslash.
+        let said = said
+            .concat()
+            .split_whitespace()
+            .filter(|word| *word != "\\")
+            .fold(String::new(), |text, word| text + " " + word.trim_end_matches('\\'));
+        let quoted = table.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next());
+        let quoted: Vec<&str> = quoted.collect();
+        assert_eq!(quoted.len(), 5);
+        for quote in quoted {
+            for part in quote.split(" …").flat_map(|part| part.split(": ")) {
+                assert!(said.contains(part), "no error says {part:?}");
+            }
+        }
+    }
 }

@@ -1,5 +1,5 @@
 // The pages of the repository are modules here; the first definition of a link counts.
-#![doc = "[guide to services]: guide::services\n[guide to reading]: guide::reading\n[guide to records of your own types]: guide::typed_records\n[guide to administration]: guide::admin\n[guide to observability]: guide::observability\n[guide to client telemetry]: guide::client_telemetry\n[guide to performance]: guide::performance\n[from rdkafka]: guide::from_rdkafka\n[from Java]: guide::from_java\n[from franz-go]: guide::from_franz_go\n[other brokers]: guide::other_brokers\n"]
+#![doc = "[guide to connecting]: guide::connecting\n[guide to services]: guide::services\n[guide to reading]: guide::reading\n[guide to records of your own types]: guide::typed_records\n[guide to administration]: guide::admin\n[guide to observability]: guide::observability\n[guide to client telemetry]: guide::client_telemetry\n[guide to performance]: guide::performance\n[from rdkafka]: guide::from_rdkafka\n[from Java]: guide::from_java\n[from franz-go]: guide::from_franz_go\n[other brokers]: guide::other_brokers\n"]
 #![doc = include_str!("../README.md")]
 // docs.rs shows which feature an item needs.
 #![cfg_attr(docsrs, feature(doc_cfg))]

@@ -30,6 +30,7 @@ mod secret;
 mod security;
 mod settings;
 mod tls;
+mod token;
 mod token_refresh;
 
 pub(crate) use address::BootstrapAddresses;
@@ -43,12 +44,13 @@ pub(crate) use client::{STATISTICS_INTERVAL, StatisticsCallback};
 pub use cloud::{AzureIdentity, GoogleCredentials};
 #[cfg(feature = "oidc")]
 pub use cloud::{AzureImds, GoogleMetadata};
-pub use oauth::{OidcConfig, Token, TokenSource};
+pub use oauth::OidcConfig;
 pub use properties::Properties;
 pub use sasl::{Sasl, SaslContext, SaslError, SaslMechanism, SaslSession, SaslWork};
 pub use secret::Secret;
 pub use security::SecurityProtocol;
 pub use tls::{TlsConfig, TlsVersion};
+pub use token::{Token, TokenSource};
 pub use token_refresh::TokenRefresh;
 
 #[cfg(all(feature = "oidc", feature = "tls"))]

@@ -366,8 +366,14 @@ impl fmt::Debug for Error {
         if let Some(written) = written {
             write!(f, ", written: {written:?}")?;
         }
-        if let Some(source) = source {
-            write!(f, ", source: {source:?}")?;
+        // Most of our messages say it themselves.
+        let (said, mut source) = (self.to_string(), std::error::Error::source(self));
+        while let Some(cause) = source {
+            let cause_said = cause.to_string();
+            if !said.contains(&cause_said) {
+                write!(f, ", source: {cause_said}")?;
+            }
+            source = cause.source();
         }
         f.write_str("]")
     }
@@ -391,8 +397,10 @@ mod tests {
                 .with_written(Written::No);
         assert_eq!(
             format!("{error:?}"),
-            "a:1: it is not trusted: set ssl.truststore.location [Tls, written: No, source: Error]"
+            "a:1: it is not trusted: set ssl.truststore.location [Tls, written: No, source: an error occurred when formatting an argument]"
         );
+        let outer = Error::new(ErrorKind::Connect, error.to_string()).with_source(error.clone());
+        assert_eq!(format!("{outer:?}").matches("a:1").count(), 1, "{outer:?}");
         assert!(format!("{error:#?}").starts_with("Error {\n    kind: Tls,"), "{error:#?}");
     }
 }

@@ -7,6 +7,7 @@ use hyper::StatusCode;
 
 use super::super::http::url_encoded;
 use super::super::oidc::Oidc;
+use super::Variable;
 use super::endpoint::{AccessToken, CloudEndpoint, LIMIT};
 use crate::boxed::BoxFuture;
 use crate::config::{
@@ -20,9 +21,6 @@ use crate::shown::shown;
 const WHAT: &str = "Azure's identity endpoint";
 
 const PUBLIC_CLOUD: &str = "https://login.microsoftonline.com/";
-
-/// Says what a variable of the environment holds, if it is set and not empty.
-type Variable<'a> = &'a (dyn Fn(&str) -> Option<String> + Sync);
 
 impl TokenSource for AzureIdentity {
     fn token(&self, now: Timestamp) -> BoxFuture<'_, Result<Token, SaslError>> {

@@ -13,3 +13,7 @@ mod google;
 mod google_credentials;
 #[cfg(test)]
 mod tests;
+
+/// Says what a variable of the environment holds.
+#[cfg(feature = "tls")]
+type Variable<'a> = &'a (dyn Fn(&str) -> Option<String> + Sync);

@@ -25,6 +25,7 @@ use serde_json::Value;
 
 use super::super::files;
 use super::super::http::WipedJson;
+use super::Variable;
 use super::google::wrapped;
 use crate::boxed::BoxFuture;
 use crate::config::{
@@ -38,9 +39,6 @@ const FILE: &str = "GOOGLE_APPLICATION_CREDENTIALS";
 
 /// Whose tokens they are, where a file does not say it; Google's own programs read it, too.
 const PRINCIPAL: &str = "GOOGLE_MANAGED_KAFKA_AUTH_PRINCIPAL";
-
-/// Says what a variable of the environment holds.
-type Variable<'a> = &'a (dyn Fn(&str) -> Option<String> + Sync);
 
 /// An access token, and whose it is, as far as that is known.
 struct AccountToken {
