@@ -32,7 +32,8 @@ const NEVER: Timestamp = Timestamp(i64::MAX);
 /// Runs the program, and reads what it prints.
 ///
 /// # Errors
-/// [`ErrorKind::Connect`] if it takes too long; else [`ErrorKind::Authentication`]. None of them
+/// [`ErrorKind::Connect`] if it takes too long or cannot be run now, else
+/// [`ErrorKind::Authentication`]. None of them
 /// shows what it prints, which may be a secret.
 ///
 /// # Cancel safety
