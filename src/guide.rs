@@ -24,8 +24,8 @@ pub mod services {
     #![cfg_attr(any(not(doctest), feature = "mq"), doc = include_str!("../docs/mq.md"))]
 }
 
-/// Property files as vendors print them, identities of clouds, and what errors mean.
 pub mod connecting {
+    //! Property files as vendors print them, identities of clouds, and what errors mean.
     //!
     //! [other brokers]: super::other_brokers
     //!

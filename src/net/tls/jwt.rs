@@ -122,7 +122,7 @@ mod tests {
         let signer = AssertionSigner::key_pem(AssertionAlgorithm::Ps256, "unused");
         let settings = TlsConfig::new();
         let signature = jwt_signature(&signer, &settings, &pem, b"a.b").expect("signed");
-        let found = sections(&pem).ok().expect("PEM");
+        let found = sections(&pem).expect("PEM");
         let certificate = found.iter().find(|section| section.label == "CERTIFICATE");
         let certificate = certificate.and_then(|section| section.der().ok()).expect("one");
         let algorithms = provider(&settings).expect("one").signature_verification_algorithms;
