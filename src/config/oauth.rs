@@ -31,8 +31,10 @@ pub struct OidcConfig {
     pub(crate) scope: Option<String>,
     pub(crate) url_encodes_header: bool,
     /// Where a secret goes: in the form, or else in the header (RFC 6749, section 2.3.1).
+    #[cfg_attr(not(feature = "oidc"), allow(dead_code, reason = "only what asks reads it"))]
     pub(crate) is_secret_in_form: bool,
     /// What a refusal says to check, where the settings are not those of `sasl.oauthbearer.*`.
+    #[cfg_attr(not(feature = "oidc"), allow(dead_code, reason = "only what asks reads it"))]
     pub(crate) advice: Option<&'static str>,
     pub(crate) extensions: Vec<(String, String)>,
     pub(crate) connect_timeout: Duration,

@@ -47,6 +47,9 @@ use super::*;
 pub struct AzureIdentity {
     /// What the environment says, if there is none.
     pub(crate) credential: Option<AzureCredential>,
+    /// In place of the environment's `AZURE_TENANT_ID` and `AZURE_CLIENT_ID`.
+    pub(crate) tenant_id: Option<String>,
+    pub(crate) client_id: Option<String>,
     pub(crate) scope: String,
     pub(crate) authority_host: Option<String>,
     pub(crate) tls: TlsConfig,
@@ -78,6 +81,8 @@ impl AzureIdentity {
     pub fn new(scope: impl Into<String>) -> Self {
         Self {
             credential: None,
+            tenant_id: None,
+            client_id: None,
             scope: scope.into(),
             authority_host: None,
             tls: TlsConfig::new(),
@@ -179,7 +184,8 @@ impl AzureIdentity {
             value.map(str::to_owned)
         };
         identity.authority_host = option("azure.profile.environment.active-directory-endpoint");
-        let client_id = option("azure.credential.client-id");
+        identity.tenant_id = option("azure.profile.tenant-id");
+        identity.client_id = option("azure.credential.client-id");
         let file = option("azure.credential.client-certificate-path");
         // The order of Azure's AzureTokenCredentialResolver.
         let proof = match (option("azure.credential.client-secret"), file) {
@@ -191,7 +197,10 @@ impl AzureIdentity {
             (None, None) => {
                 let is_managed = option("azure.credential.managed-identity-enabled");
                 return Ok(match is_managed.is_some_and(|is| is.eq_ignore_ascii_case("true")) {
-                    true => identity.managed_identity(client_id),
+                    true => {
+                        let client_id = identity.client_id.clone();
+                        identity.managed_identity(client_id)
+                    }
                     false => identity,
                 });
             }
@@ -201,7 +210,7 @@ impl AzureIdentity {
                 "sasl.jaas.config has a secret or a certificate of Azure, and no {name}: set it"
             ))
         };
-        let tenant_id = option("azure.profile.tenant-id");
+        let (tenant_id, client_id) = (identity.tenant_id.clone(), identity.client_id.clone());
         let tenant_id = tenant_id.ok_or_else(|| missing("azure.profile.tenant-id"))?;
         let client_id = client_id.ok_or_else(|| missing("azure.credential.client-id"))?;
         Ok(identity.application(tenant_id, client_id, proof))
@@ -254,7 +263,8 @@ mod tests {
         );
         let managed = "azure.credential.managed-identity-enabled=\"true\"";
         for (options, words) in [
-            ("azure.configured=\"true\"", &["credential: None"][..]),
+            ("azure.configured=\"true\"", &["credential: None, tenant_id: None"][..]),
+            (both, &["credential: None, tenant_id: Some(\"T\"), client_id: Some(\"C\")"]),
             (&*secret, &["tenant_id: \"T\", client_id: \"C\", proof: Secret("]),
             (&*file, &["proof: Certificate { file: \"/c.pem\", password: Some("]),
             (managed, &["ManagedIdentity { client_id: None }"]),

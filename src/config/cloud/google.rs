@@ -10,7 +10,7 @@ use super::*;
 /// server, in the form that Google Cloud Managed Service for Apache Kafka takes. No secret is
 /// needed. Requires the feature `oidc`.
 ///
-/// From properties, [`GoogleCredentials`](crate::GoogleCredentials) ends here if there is no file.
+/// From properties, [`GoogleCredentials`] ends here if there is no file.
 ///
 /// ```
 /// use kavka::{ClientConfig, GoogleMetadata, Sasl, TlsConfig};

@@ -20,6 +20,9 @@ use crate::shown::shown;
 
 const WHAT: &str = "Azure's identity endpoint";
 
+const NOTHING_ELSE: &str = "none of AZURE_CLIENT_SECRET, AZURE_CLIENT_CERTIFICATE_PATH and \
+                            AZURE_FEDERATED_TOKEN_FILE is set, so the machine itself is asked";
+
 const PUBLIC_CLOUD: &str = "https://login.microsoftonline.com/";
 
 impl TokenSource for AzureIdentity {
@@ -37,7 +40,14 @@ pub(super) async fn fetch(
     variable: Variable<'_>,
     now: Timestamp,
 ) -> Result<Token, SaslError> {
-    let variable = |name: &str| variable(name).filter(|value| !value.is_empty());
+    let variable = |name: &str| {
+        let given = match name {
+            "AZURE_TENANT_ID" => identity.tenant_id.clone(),
+            "AZURE_CLIENT_ID" => identity.client_id.clone(),
+            _ => None,
+        };
+        given.or_else(|| variable(name).filter(|value| !value.is_empty()))
+    };
     let credential = match &identity.credential {
         Some(given) => given.clone(),
         None => of_environment(&variable)?,
@@ -54,7 +64,14 @@ pub(super) async fn fetch(
             })
         }
         AzureCredential::ManagedIdentity { client_id } => {
-            managed(identity, &variable, client_id.as_deref(), now).await
+            let token = managed(identity, &variable, client_id.as_deref(), now).await;
+            // The machine may be asked for want of anything else.
+            let is_last = identity.credential.is_none();
+            token.map_err(|error| match error.downcast::<Error>() {
+                Ok(error) if is_last => error.with_context(NOTHING_ELSE).into(),
+                Ok(error) => error,
+                Err(error) => error,
+            })
         }
     }
 }

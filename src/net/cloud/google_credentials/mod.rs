@@ -35,6 +35,9 @@ use crate::error::{Error, Result};
 use crate::ids::Timestamp;
 use crate::shown::shown;
 
+const NO_FILE: &str = "there is no file of credentials (GOOGLE_APPLICATION_CREDENTIALS, gcloud auth \
+                       application-default login), so the machine itself is asked";
+
 const FILE: &str = "GOOGLE_APPLICATION_CREDENTIALS";
 
 /// Whose tokens they are, where a file does not say it; Google's own programs read it, too.
@@ -69,7 +72,11 @@ pub(super) async fn fetch(
     let variable = |name: &str| variable(name).filter(|value| !value.is_empty());
     let file = credentials.file.clone().or_else(|| variable(FILE).map(PathBuf::from));
     let Some(file) = file.or_else(|| well_known(&variable).filter(|file| file.exists())) else {
-        return GoogleMetadata::new().token(now).await;
+        let token = GoogleMetadata::new().token(now).await;
+        return token.map_err(|error| match error.downcast::<Error>() {
+            Ok(error) => error.with_context(NO_FILE).into(),
+            Err(error) => error,
+        });
     };
     let what = format!("the Google credentials in {}", file.display());
     let json = WipedJson::parse(&files::read("Google's credentials", &file)?);

@@ -121,6 +121,14 @@ async fn an_app_s_own_service_is_asked_before_the_machine_s() {
     let error = refused.expect_err("refused");
     assert_eq!(error.kind(), ErrorKind::Authentication);
     assert!(error.to_string().contains("give this app a managed identity"), "{error}");
+    assert!(
+        error.to_string().contains("AZURE_FEDERATED_TOKEN_FILE is set, so the machine"),
+        "{error}"
+    );
+    let chosen = of_environment().managed_identity(Some("D".to_owned()));
+    let (refused, asked) = ask_in(chosen, &environment, (400, body)).await;
+    assert!(asked.contains("&client_id=D HTTP"), "{asked}");
+    assert!(!refused.expect_err("refused").to_string().contains("AZURE_FEDERATED_TOKEN_FILE"));
 }
 
 #[tokio::test]
