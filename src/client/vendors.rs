@@ -26,6 +26,15 @@ const FILES: &[(&str, &str, Expected)] = &[
             Helps("built without kavka's feature aws-msk-iam")
         },
     ),
+    (
+        "MSK with SCRAM",
+        include_str!("vendors/msk-scram.properties"),
+        if cfg!(feature = "scram") {
+            Works("SASL_SSL SCRAM-SHA-512")
+        } else {
+            Helps("built without kavka's feature scram")
+        },
+    ),
     ("MSK with certificates", include_str!("vendors/msk-mtls.properties"), Works("SSL")),
     ("Event Hubs", include_str!("vendors/eventhubs.properties"), Works("SASL_SSL PLAIN")),
     (

@@ -45,7 +45,7 @@ pub use address_map::AddressMap;
     feature = "pkcs12",
     feature = "scram"
 ))]
-pub(crate) use aws::read_home;
+pub(crate) use aws::surround;
 pub(crate) use connection::{Connection, ReplyMode, Setup};
 pub use connector::{Connector, Io, TcpConnector};
 pub(crate) use features::NewestFeatures;

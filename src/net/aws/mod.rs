@@ -89,11 +89,12 @@ pub(super) async fn credentials(
     Ok((credentials, kept))
 }
 
-/// Has a chain ask the shared files in this home, in place of what surrounds the process.
+/// Has a chain see these variables, and no others, in place of those of the process.
 #[cfg(all(test, feature = "oidc", feature = "pkcs12", feature = "scram"))]
-pub(crate) fn read_home(chain: &AwsChain, home: &std::path::Path) {
-    let home = home.display().to_string();
-    let variable = move |name: &str| (name == "HOME").then(|| home.clone());
+pub(crate) fn surround(chain: &AwsChain, variables: Vec<(&'static str, String)>) {
+    let variable = move |name: &str| {
+        variables.iter().find(|(known, _)| *known == name).map(|(_, value)| value.clone())
+    };
     let settings = AwsChain { asking: Arc::default(), ..chain.clone() };
     let surroundings = Surroundings::new(variable, surroundings::read, surroundings::replace);
     let asking = Arc::new(CredentialsChain::new(settings, surroundings));

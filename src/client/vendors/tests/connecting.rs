@@ -287,9 +287,11 @@ fn signer(text: &str, secret: &str) -> Option<String> {
         return None;
     }
     let hash = |text: &str| hex(&Sha256::digest(text));
+    let token = field("x-amz-security-token");
+    let token = token.map(|token| format!("&X-Amz-Security-Token={token}")).unwrap_or_default();
     let request = format!(
         "GET\n/\nAction=kafka-cluster%3AConnect&X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=\
-         {id}%2F{}&X-Amz-Date=20210315T123456Z&X-Amz-Expires=900&X-Amz-SignedHeaders=host\n\
+         {id}%2F{}&X-Amz-Date=20210315T123456Z&X-Amz-Expires=900{token}&X-Amz-SignedHeaders=host\n\
          host:{HOST}\n\nhost\n{}",
         scope.replace('/', "%2F"),
         hash("")
@@ -310,6 +312,83 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
+/// Has a client see these variables of AWS, at the time of the signatures.
+fn surrounded(variables: Vec<(&'static str, String)>) -> impl FnOnce(&mut ClientConfig) {
+    move |config| {
+        let Some(ClientSasl(Mechanism::AwsMskIam(iam))) = &config.security.sasl else {
+            panic!("AWS_MSK_IAM")
+        };
+        let AwsCredentialsOrigin::Chain(chain) = &iam.credentials else { panic!("a chain") };
+        crate::net::surround(chain, variables);
+        *config = config.clone().wall_clock(|| NOW);
+    }
+}
+
+/// A login module of Amazon's with these options.
+fn iam_login(options: &str) -> String {
+    format!("software.amazon.msk.auth.iam.IAMLoginModule required {options};")
+}
+
+#[tokio::test(start_paused = true)]
+async fn msk_verifies_the_signature_by_the_keys_of_the_environment() {
+    let sasl = Sasl::new([SaslMechanism::AwsMskIam]).signatures(|text| signer(text, "SECRET"));
+    let hosted = Hosted::start(include_str!("../msk-iam.properties"), Some(sasl)).await;
+    let file = hosted.file(&[("sasl.jaas.config", &iam_login(""))]);
+    let keys = |secret: &str| {
+        let keys = [("AWS_ACCESS_KEY_ID", "AK"), ("AWS_SECRET_ACCESS_KEY", secret)];
+        surrounded(keys.map(|(name, value)| (name, value.to_owned())).to_vec())
+    };
+    hosted.lets_in_with(&file, keys("SECRET")).await;
+    hosted.refuses_with(&file, ErrorKind::Authentication, keys("OTHER")).await;
+}
+
+#[tokio::test]
+async fn msk_verifies_the_signature_by_the_role_of_the_file() {
+    // Who signs with the keys of the environment alone is nobody there.
+    let check = |text: &str| {
+        let has_token = text.contains("\"x-amz-security-token\":\"TOKEN\"");
+        signer(text, "ROLES").filter(|id| has_token && id == "AKROLE")
+    };
+    let sasl = Sasl::new([SaslMechanism::AwsMskIam]).signatures(check);
+    let hosted = Hosted::start(include_str!("../msk-iam.properties"), Some(sasl)).await;
+    let answer = |request: &str| {
+        let is_right = request.contains("Action=AssumeRole")
+            && request.contains("RoleArn=arn%3Aaws%3Aiam%3A%3A1%3Arole%2Fr")
+            && request.contains("Credential=AK/20210315/eu-west-1/sts/aws4_request");
+        match is_right {
+            true => concat!(
+                r#"{"AssumeRoleResponse":{"AssumeRoleResult":{"Credentials":{"AccessKeyId":"AKROLE","#,
+                r#""SecretAccessKey":"ROLES","SessionToken":"TOKEN","Expiration":1615815296}}}}"#
+            ),
+            false => r#"{"Error":{"Code":"AccessDenied","Message":"no"}}"#,
+        }
+    };
+    let issuer = Issuer::start(answer).await;
+    let variables = || {
+        let variables = [
+            ("AWS_ACCESS_KEY_ID", "AK"),
+            ("AWS_SECRET_ACCESS_KEY", "SECRET"),
+            ("AWS_ENDPOINT_URL_STS", &issuer.url),
+        ];
+        surrounded(variables.map(|(name, value)| (name, value.to_owned())).to_vec())
+    };
+    let file = |role: &str| {
+        let options =
+            format!("awsRoleArn=\"arn:aws:iam::1:role/{role}\" awsStsRegion=\"eu-west-1\"");
+        hosted.file(&[("sasl.jaas.config", &iam_login(&options))])
+    };
+    hosted.lets_in_with(&file("r"), variables()).await;
+    hosted.refuses_with(&file("s"), ErrorKind::Authentication, variables()).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn msk_takes_the_user_of_the_file() {
+    let sasl = only(SaslMechanism::ScramSha512, "alice", "pw");
+    let hosted = Hosted::start(include_str!("../msk-scram.properties"), sasl).await;
+    hosted.lets_in(&hosted.file(&[])).await;
+    refuses_another_password(&hosted, "sasl.jaas.config", "pw").await;
+}
+
 #[tokio::test(start_paused = true)]
 async fn msk_verifies_the_signature_by_the_profile_of_the_file() {
     let check = |text: &str| signer(text, "SECRET");
@@ -320,14 +399,7 @@ async fn msk_verifies_the_signature_by_the_profile_of_the_file() {
         std::fs::create_dir_all(home.join(".aws")).expect("a folder");
         let text = format!("[dev]\naws_access_key_id=AKDEV\naws_secret_access_key={secret}\n");
         std::fs::write(home.join(".aws/credentials"), text).expect("written");
-        move |config: &mut ClientConfig| {
-            let Some(ClientSasl(Mechanism::AwsMskIam(iam))) = &config.security.sasl else {
-                panic!("AWS_MSK_IAM")
-            };
-            let AwsCredentialsOrigin::Chain(chain) = &iam.credentials else { panic!("a chain") };
-            crate::net::read_home(chain, &home);
-            *config = config.clone().wall_clock(|| NOW);
-        }
+        surrounded(vec![("HOME", home.display().to_string())])
     };
     hosted.lets_in_with(&hosted.file(&[]), home("SECRET")).await;
     let wrong = home("OTHER");
