@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
-use kavka_testcontainers::embedded::{ApiKey, EmbeddedCluster, Fault, Reaction};
+use kavka_testcontainers::embedded::{ApiKey, EmbeddedCluster, ErrorCode, Fault, Reaction};
 use rdkafka::admin::{
     AdminClient, AdminOptions, AlterConfig, NewPartitions, NewTopic, ResourceSpecifier,
     TopicReplication,
@@ -437,6 +437,18 @@ fn topics_are_administered() {
         let set = AlterConfig::new(topic).set("retention.ms", "1");
         let altered = admin.alter_configs(&[set], &options).await;
         assert!(matches!(&altered.as_deref(), Ok([Ok(_)])), "{altered:?}");
+        // What it has set could not be taken back, so nothing is set.
+        let denied = Reaction::Answer(ErrorCode::TopicAuthorizationFailed);
+        let denied = kafka.cluster.fault(Fault::on(ApiKey::DescribeConfigs).then(denied));
+        let set = AlterConfig::new(topic).set("retention.ms", "2");
+        let altered = admin.alter_configs(&[set], &options).await;
+        let code = RDKafkaErrorCode::TopicAuthorizationFailed;
+        assert!(matches!(&altered.as_deref(), Ok([Err((_, of))]) if *of == code), "{altered:?}");
+        kafka.cluster.remove_fault(denied);
+        let described = admin.describe_configs([&topic], &options).await.expect("an answer");
+        let entries = &described[0].as_ref().expect("described").entries;
+        let retention = entries.iter().find(|entry| entry.name == "retention.ms").expect("one");
+        assert_eq!(retention.value.as_deref(), Some("1"));
         let deleted = admin.delete_topics(&["t", "none"], &options).await;
         let none = ("none".to_owned(), RDKafkaErrorCode::UnknownTopicOrPartition);
         assert_eq!(deleted, Ok(vec![Ok("t".to_owned()), Err(none)]));
