@@ -366,17 +366,25 @@ impl fmt::Debug for Error {
         if let Some(written) = written {
             write!(f, ", written: {written:?}")?;
         }
-        // Most of our messages say it themselves.
-        let (said, mut source) = (self.to_string(), std::error::Error::source(self));
-        while let Some(cause) = source {
-            let cause_said = cause.to_string();
-            if !said.contains(&cause_said) {
-                write!(f, ", source: {cause_said}")?;
-            }
-            source = cause.source();
-        }
+        write_unsaid_causes(f, self)?;
         f.write_str("]")
     }
+}
+
+/// Writes the causes of an error that its message does not say itself, as most of ours do.
+pub(crate) fn write_unsaid_causes(
+    f: &mut fmt::Formatter<'_>,
+    error: &dyn std::error::Error,
+) -> fmt::Result {
+    let (said, mut source) = (error.to_string(), error.source());
+    while let Some(cause) = source {
+        let cause_said = cause.to_string();
+        if !said.contains(&cause_said) {
+            write!(f, ", source: {cause_said}")?;
+        }
+        source = cause.source();
+    }
+    Ok(())
 }
 
 impl std::error::Error for Error {

@@ -4,7 +4,9 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::config::in_our_words;
-use crate::error::{Class, Error as ClientError, ErrorCode as KafkaCode, ErrorKind};
+use crate::error::{
+    Class, Error as ClientError, ErrorCode as KafkaCode, ErrorKind, write_unsaid_causes,
+};
 
 /// The result of a fallible operation of the messaging layer.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -175,14 +177,18 @@ impl fmt::Display for Error {
 }
 
 impl fmt::Debug for Error {
+    /// Writes the message as [`Display`](fmt::Display) does, and behind it what that leaves out: a
+    /// program whose `main` returns an error prints this. `{:#?}` writes all fields.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let MqErrorInner { code, class, message, source } = &*self.0;
-        f.debug_struct("Error")
-            .field("code", code)
-            .field("class", class)
-            .field("message", message)
-            .field("source", source)
-            .finish()
+        if f.alternate() {
+            let mut all = f.debug_struct("Error");
+            all.field("code", code).field("class", class).field("message", message);
+            return all.field("source", source).finish();
+        }
+        write!(f, "{self} [{class:?}")?;
+        write_unsaid_causes(f, self)?;
+        f.write_str("]")
     }
 }
 
@@ -311,6 +317,7 @@ mod tests {
             error.to_string(),
             "CONNECTION_FAILED: dial tcp 127.0.0.1:9092: connection refused"
         );
+        assert_eq!(format!("{error:?}"), format!("{error} [Retriable]"));
         assert!(error.is_retriable() && !error.is_fatal());
         assert!(error.source().is_some_and(|source| source.is::<ClientError>()));
         assert_eq!(error.client_error().map(ClientError::kind), Some(ErrorKind::Connect));
