@@ -72,7 +72,10 @@ pub struct AssertionSigner {
     pub(crate) leeway: Duration,
     pub(crate) has_id: bool,
     /// Whether the header says which certificate beside the key it is (RFC 7515, section 4.1.8).
-    #[cfg_attr(not(feature = "oidc"), allow(dead_code, reason = "only Azure wants it"))]
+    #[cfg_attr(
+        not(all(feature = "oidc", feature = "tls")),
+        allow(dead_code, reason = "only Azure wants it")
+    )]
     pub(crate) names_certificate: bool,
 }
 

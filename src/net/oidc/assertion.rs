@@ -7,7 +7,13 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
+#[cfg(not(feature = "tls"))]
+use self::NoKey as JwtKey;
 use super::super::files::read;
+#[cfg(feature = "tls")]
+use super::super::tls::JwtKey;
+#[cfg(not(feature = "tls"))]
+use crate::config::AssertionAlgorithm;
 use crate::config::{ASSERTION_FILE, Assertion, AssertionKey, AssertionSigner, TlsConfig};
 use crate::error::{Error, Result};
 use crate::ids::Timestamp;
@@ -48,18 +54,19 @@ fn from_file(file: &Path) -> Result<Zeroizing<String>> {
 
 fn signed(signer: &AssertionSigner, tls: &TlsConfig, now: Timestamp) -> Result<Zeroizing<String>> {
     let property = signer.key.property();
-    let pem = match &signer.key {
+    let bytes = match &signer.key {
         AssertionKey::File(file) => read(property, file)?,
         AssertionKey::Pem(pem) => Zeroizing::new(pem.expose().as_bytes().to_vec()),
     };
+    let key = JwtKey::new(signer, tls, &bytes)?;
     let (mut header, claims) = contents(signer, now)?;
-    if signer.names_certificate {
-        header.insert("x5t#S256".into(), thumbprint(&pem)?.into());
+    if let Some(thumbprint) = key.thumbprint() {
+        header.insert("x5t#S256".into(), thumbprint.into());
     }
     let encoded =
         |part: Map<String, Value>| URL_SAFE_NO_PAD.encode(Value::Object(part).to_string());
     let mut text = Zeroizing::new(format!("{}.{}", encoded(header), encoded(claims)));
-    let signature = signature(signer, tls, &pem, text.as_bytes())?;
+    let signature = key.sign(signer.algorithm, text.as_bytes())?;
     text.push('.');
     text.push_str(&URL_SAFE_NO_PAD.encode(signature));
     Ok(text)
@@ -133,35 +140,23 @@ fn id() -> Result<String> {
     Ok(parts.join("-"))
 }
 
-#[cfg(feature = "tls")]
-fn signature(
-    signer: &AssertionSigner,
-    tls: &TlsConfig,
-    pem: &[u8],
-    message: &[u8],
-) -> Result<Vec<u8>> {
-    super::super::tls::jwt_signature(signer, tls, pem, message)
-}
-
-#[cfg(feature = "tls")]
-fn thumbprint(pem: &[u8]) -> Result<String> {
-    super::super::tls::jwt_thumbprint(pem)
-}
+/// Without the feature `tls` there is no key, and a configuration that wants one was refused.
+#[cfg(not(feature = "tls"))]
+enum NoKey {}
 
 #[cfg(not(feature = "tls"))]
-fn thumbprint(_: &[u8]) -> Result<String> {
-    Err(without_tls())
-}
+impl NoKey {
+    fn new(_: &AssertionSigner, _: &TlsConfig, _: &[u8]) -> Result<Self> {
+        Err(Error::config(
+            "assertions are to be signed, but this program was built without kavka's feature tls",
+        ))
+    }
 
-/// Without the feature `tls`, a configuration that wants it was refused.
-#[cfg(not(feature = "tls"))]
-fn signature(_: &AssertionSigner, _: &TlsConfig, _: &[u8], _: &[u8]) -> Result<Vec<u8>> {
-    Err(without_tls())
-}
+    fn thumbprint(&self) -> Option<String> {
+        match *self {}
+    }
 
-#[cfg(not(feature = "tls"))]
-fn without_tls() -> Error {
-    Error::config(
-        "assertions are to be signed, but this program was built without kavka's feature tls",
-    )
+    fn sign(&self, _: AssertionAlgorithm, _: &[u8]) -> Result<Vec<u8>> {
+        match *self {}
+    }
 }

@@ -1,11 +1,15 @@
 //! Signatures of JWTs (RFC 7518, section 3), made by the cryptography of TLS.
 
+use std::sync::Arc;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use rustls::SignatureScheme;
+use rustls::pki_types::CertificateDer;
+use rustls::sign::{CertifiedKey, SigningKey};
+use rustls::{InconsistentKeys, SignatureScheme};
 use sha2::{Digest, Sha256};
 
-use super::pem::sections;
+use super::material::in_file;
 use super::private_key::private_key;
 use super::provider;
 use crate::config::{ASSERTION_PASSPHRASE, AssertionAlgorithm, AssertionSigner, TlsConfig};
@@ -14,55 +18,85 @@ use crate::error::{Error, Result};
 /// Half of a signature of P-256.
 const SCALAR: usize = 32;
 
-/// Signs a message with the private key in a PEM text.
-///
-/// # Errors
-/// [`ErrorKind::Config`](crate::ErrorKind::Config) if that is no key for the algorithm, or cannot
-/// be decrypted.
-pub(in crate::net) fn jwt_signature(
-    signer: &AssertionSigner,
-    settings: &TlsConfig,
-    pem: &[u8],
-    message: &[u8],
-) -> Result<Vec<u8>> {
-    let (property, algorithm) = (signer.key.property(), signer.algorithm);
-    let (scheme, wanted) = match algorithm {
-        AssertionAlgorithm::Rs256 => (SignatureScheme::RSA_PKCS1_SHA256, "a key of RSA"),
-        AssertionAlgorithm::Es256 => {
-            (SignatureScheme::ECDSA_NISTP256_SHA256, "an EC key of the curve P-256")
-        }
-        // Its salt is as long as the hash, as RFC 7518 (section 3.5) has it too.
-        AssertionAlgorithm::Ps256 => (SignatureScheme::RSA_PSS_SHA256, "a key of RSA"),
-    };
-    let key = private_key(property, pem, ASSERTION_PASSPHRASE, signer.passphrase.as_ref())?;
-    let key = key.signing(property, &provider(settings)?)?;
-    let signer = key.choose_scheme(&[scheme]).ok_or_else(|| {
-        Error::config(format!(
-            "{property}: the private key is for another algorithm: \
-             sasl.oauthbearer.assertion.algorithm is {algorithm}, which takes {wanted}"
-        ))
-    })?;
-    let failed =
-        || Error::config(format!("{property}: the private key did not sign the assertion"));
-    let signature = signer.sign(message).map_err(|_| failed())?;
-    match algorithm {
-        AssertionAlgorithm::Rs256 | AssertionAlgorithm::Ps256 => Ok(signature),
-        AssertionAlgorithm::Es256 => fixed(&signature).ok_or_else(failed),
-    }
+/// A private key that signs JWTs, and the certificate that says whose it is.
+pub(in crate::net) struct JwtKey {
+    property: &'static str,
+    key: Arc<dyn SigningKey>,
+    certificate: Option<CertificateDer<'static>>,
 }
 
-/// Says which certificate of a PEM text the first is: its SHA-256 as the header `x5t#S256` has it.
-///
-/// # Errors
-/// [`ErrorKind::Config`](crate::ErrorKind::Config) if there is none.
-pub(in crate::net) fn jwt_thumbprint(pem: &[u8]) -> Result<String> {
-    let found = sections(pem).ok();
-    let first = found
-        .and_then(|found| found.iter().find(|section| section.label == "CERTIFICATE")?.der().ok());
-    let certificate = first.ok_or_else(|| {
-        Error::config("there is no certificate in PEM beside the private key: append it")
-    })?;
-    Ok(URL_SAFE_NO_PAD.encode(Sha256::digest(&*certificate)))
+impl JwtKey {
+    /// The key of a signer, out of a PEM text; with its certificate, if tokens are to name it, and
+    /// then also out of a store of PKCS#12.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Config`](crate::ErrorKind::Config) if there is no key or no certificate, they do
+    /// not belong together, or the key cannot be decrypted.
+    pub(in crate::net) fn new(
+        signer: &AssertionSigner,
+        settings: &TlsConfig,
+        bytes: &[u8],
+    ) -> Result<Self> {
+        let (property, provider) = (signer.key.property(), provider(settings)?);
+        let password = signer.passphrase.as_ref();
+        if !signer.names_certificate {
+            let key = private_key(property, bytes, ASSERTION_PASSPHRASE, password)?;
+            let key = key.signing(property, &provider)?;
+            return Ok(Self { property, key, certificate: None });
+        }
+        let (chain, key) = in_file(property, &"the file", bytes, ASSERTION_PASSPHRASE, password)?;
+        let both = CertifiedKey::new(chain, key.signing(property, &provider)?);
+        // A certificate that cannot be looked into, such as one of X.509's first version, may do.
+        if let Err(rustls::Error::InconsistentKeys(InconsistentKeys::KeyMismatch)) =
+            both.keys_match()
+        {
+            return Err(Error::config(format!(
+                "{property}: the private key is not that of the first certificate: the \
+                 application's own certificate comes first"
+            )));
+        }
+        Ok(Self { property, key: both.key, certificate: both.cert.into_iter().next() })
+    }
+
+    /// Which certificate it is, by its SHA-256 as the header `x5t#S256` has it; `None` if tokens are
+    /// not to name it.
+    pub(in crate::net) fn thumbprint(&self) -> Option<String> {
+        let certificate = self.certificate.as_ref()?;
+        Some(URL_SAFE_NO_PAD.encode(Sha256::digest(certificate)))
+    }
+
+    /// Signs a message.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Config`](crate::ErrorKind::Config) if it is no key for the algorithm.
+    pub(in crate::net) fn sign(
+        &self,
+        algorithm: AssertionAlgorithm,
+        message: &[u8],
+    ) -> Result<Vec<u8>> {
+        let property = self.property;
+        let (scheme, wanted) = match algorithm {
+            AssertionAlgorithm::Rs256 => (SignatureScheme::RSA_PKCS1_SHA256, "a key of RSA"),
+            AssertionAlgorithm::Es256 => {
+                (SignatureScheme::ECDSA_NISTP256_SHA256, "an EC key of the curve P-256")
+            }
+            // Its salt is as long as the hash, as RFC 7518 (section 3.5) has it too.
+            AssertionAlgorithm::Ps256 => (SignatureScheme::RSA_PSS_SHA256, "a key of RSA"),
+        };
+        let signer = self.key.choose_scheme(&[scheme]).ok_or_else(|| {
+            Error::config(format!(
+                "{property}: the private key is for another algorithm: \
+                 sasl.oauthbearer.assertion.algorithm is {algorithm}, which takes {wanted}"
+            ))
+        })?;
+        let failed =
+            || Error::config(format!("{property}: the private key did not sign the assertion"));
+        let signature = signer.sign(message).map_err(|_| failed())?;
+        match algorithm {
+            AssertionAlgorithm::Rs256 | AssertionAlgorithm::Ps256 => Ok(signature),
+            AssertionAlgorithm::Es256 => fixed(&signature).ok_or_else(failed),
+        }
+    }
 }
 
 /// Two integers of fixed length, as JWT has it, out of a sequence of two of DER, as TLS has it;
@@ -94,22 +128,28 @@ fn element(tag: u8, der: &[u8]) -> Option<(&[u8], &[u8])> {
     der.split_at_checked(length.into())
 }
 
+/// Whether a message is signed with PS256 by the RSA key of a certificate.
+#[cfg(test)]
+pub(in crate::net) fn is_signed(certificate: &[u8], message: &[u8], signature: &[u8]) -> bool {
+    // What follows the algorithm's name is null and a bit string with PKCS#1 in it.
+    const NAME: [u8; 11] = [6, 9, 0x2a, 0x86, 0x48, 0x86, 0xf7, 13, 1, 1, 1];
+    let at = certificate.windows(NAME.len()).position(|part| part == NAME).expect("RSA");
+    let key = &certificate[at + NAME.len() + 2 + 5..];
+    let key = &key[..4 + usize::from(u16::from_be_bytes([key[2], key[3]]))];
+    let algorithms = provider(&TlsConfig::new()).expect("one").signature_verification_algorithms;
+    let mut found = algorithms.mapping.iter();
+    let (_, pss) = found
+        .find(|(scheme, _)| *scheme == SignatureScheme::RSA_PSS_SHA256)
+        .expect("TLS 1.3 has it");
+    pss.iter().any(|by| by.verify_signature(key, message, signature).is_ok())
+}
+
 #[cfg(test)]
 mod tests {
     use kavka_testcontainers::apache::Certificates;
+    use rustls::pki_types::pem::PemObject;
 
     use super::*;
-
-    /// What follows the algorithm's name in the certificate of an RSA key: a bit string with
-    /// PKCS#1 in it.
-    fn public_key(certificate: &[u8]) -> &[u8] {
-        const NAME: [u8; 11] = [6, 9, 0x2a, 0x86, 0x48, 0x86, 0xf7, 13, 1, 1, 1];
-        let at = certificate.windows(NAME.len()).position(|part| part == NAME).expect("RSA");
-        // Null, and the head of the string.
-        let key = &certificate[at + NAME.len() + 2 + 5..];
-        let length = 4 + usize::from(u16::from_be_bytes([key[2], key[3]]));
-        &key[..length]
-    }
 
     #[test]
     fn a_signature_with_padding_of_pss_is_one_to_others() {
@@ -121,30 +161,12 @@ mod tests {
         let _ = std::fs::remove_dir_all(&folder);
         let signer = AssertionSigner::key_pem(AssertionAlgorithm::Ps256, "unused");
         let settings = TlsConfig::new();
-        let signature = jwt_signature(&signer, &settings, &pem, b"a.b").expect("signed");
-        let found = sections(&pem).expect("PEM");
-        let certificate = found.iter().find(|section| section.label == "CERTIFICATE");
-        let certificate = certificate.and_then(|section| section.der().ok()).expect("one");
-        let algorithms = provider(&settings).expect("one").signature_verification_algorithms;
-        let (_, pss) = algorithms
-            .mapping
-            .iter()
-            .find(|(scheme, _)| *scheme == SignatureScheme::RSA_PSS_SHA256)
-            .expect("TLS 1.3 has it");
-        let is_good = |message: &[u8]| {
-            let key = public_key(&certificate);
-            pss.iter().any(|by| by.verify_signature(key, message, &signature).is_ok())
-        };
+        let key = JwtKey::new(&signer, &settings, &pem).expect("a key");
+        let signature = key.sign(AssertionAlgorithm::Ps256, b"a.b").expect("signed");
+        assert_eq!(key.thumbprint(), None);
+        let certificate = CertificateDer::from_pem_slice(&pem).expect("a certificate");
+        let is_good = |message: &[u8]| is_signed(&certificate, message, &signature);
         assert!(is_good(b"a.b") && !is_good(b"a.c"));
-    }
-
-    #[test]
-    fn a_certificate_is_told_by_its_hash() {
-        let pem = b"-----BEGIN CERTIFICATE-----\nYWJj\n-----END CERTIFICATE-----\n";
-        // SHA-256 of `abc`: the first vector of FIPS 180-2.
-        let expected = "ungWv48Bz-pBQUDeXa4iI7ADYaOWF3qctBD_YfIAFa0";
-        assert_eq!(jwt_thumbprint(pem).expect("one"), expected);
-        assert!(jwt_thumbprint(b"").is_err());
     }
 
     #[test]

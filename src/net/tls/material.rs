@@ -13,9 +13,7 @@ use super::pem::sections;
 #[cfg(feature = "pkcs12")]
 use super::pkcs12;
 use super::private_key::{Chain, private_key};
-#[cfg(not(feature = "pkcs12"))]
-use crate::config::Secret;
-use crate::config::{CONVERT, ClientCertificate, TlsConfig, Trust};
+use crate::config::{CONVERT, ClientCertificate, Secret, TlsConfig, Trust};
 use crate::error::{Error, Result};
 
 /// Whom to trust.
@@ -120,14 +118,11 @@ fn chain(settings: &TlsConfig) -> Result<Option<(&'static str, Chain)>> {
         ClientCertificate::File(file) => {
             let name = "ssl.keystore.location";
             let bytes = read(name, file)?;
-            let chain = match is_store(&bytes) {
-                true => in_store(name, &bytes, settings.keystore_password.as_ref())?,
-                false => (
-                    certificates(name, &file.display(), &bytes)?,
-                    private_key(name, &bytes, KEY_PASSWORD, password)?,
-                ),
+            let (password_name, password) = match is_store(&bytes) {
+                true => ("ssl.keystore.password", settings.keystore_password.as_ref()),
+                false => (KEY_PASSWORD, password),
             };
-            (name, chain)
+            (name, in_file(name, &file.display(), &bytes, password_name, password)?)
         }
         ClientCertificate::Files { chain, key } => {
             let (chain_name, key_name) = ("ssl.certificate.location", "ssl.key.location");
@@ -148,6 +143,26 @@ fn chain(settings: &TlsConfig) -> Result<Option<(&'static str, Chain)>> {
     Ok(Some(chain))
 }
 
+/// The one key in a file, with its chain: in PEM, or a store of PKCS#12.
+///
+/// # Errors
+/// [`ErrorKind::Config`](crate::ErrorKind::Config) if one of them is not there, or cannot be read.
+pub(super) fn in_file(
+    property: &str,
+    place: &dyn fmt::Display,
+    bytes: &[u8],
+    password_property: &str,
+    password: Option<&Secret>,
+) -> Result<Chain> {
+    match is_store(bytes) {
+        true => in_store(property, bytes, password_property, password),
+        false => Ok((
+            certificates(property, place, bytes)?,
+            private_key(property, bytes, password_property, password)?,
+        )),
+    }
+}
+
 /// Whether a file is DER, whose first byte says a sequence, and so a store of PKCS#12; a JKS file
 /// begins with FEEDFEED.
 fn is_store(bytes: &[u8]) -> bool {
@@ -158,7 +173,7 @@ fn is_store(bytes: &[u8]) -> bool {
 use pkcs12::{identity as in_store, trusted};
 
 #[cfg(not(feature = "pkcs12"))]
-fn in_store(property: &str, _: &[u8], _: Option<&Secret>) -> Result<Chain> {
+fn in_store(property: &str, _: &[u8], _: &str, _: Option<&Secret>) -> Result<Chain> {
     Err(no_stores(property))
 }
 

@@ -30,7 +30,7 @@ use tracing::{info, warn};
 
 use self::explain::explain;
 #[cfg(feature = "oidc")]
-pub(super) use self::jwt::{jwt_signature, jwt_thumbprint};
+pub(super) use self::jwt::JwtKey;
 use self::material::{identity, roots};
 use super::connector::Io;
 use crate::config::{ClientCertificate, TlsConfig, TlsVersion, Trust};

@@ -31,14 +31,19 @@ pub(super) fn trusted(
     Ok(trusted)
 }
 
-/// The one key of a key store, with its chain.
-pub(super) fn identity(property: &str, store: &[u8], password: Option<&Secret>) -> Result<Chain> {
+/// The one key of a key store, with its chain, and the property that says the store's password.
+pub(super) fn identity(
+    property: &str,
+    store: &[u8],
+    password_property: &str,
+    password: Option<&Secret>,
+) -> Result<Chain> {
     let store = KeyStore::from_pkcs12(
         store,
         password.map_or("", Secret::expose),
         Pkcs12ImportPolicy::Strict,
     );
-    let store = store.map_err(|error| unreadable(property, "ssl.keystore.password", &error))?;
+    let store = store.map_err(|error| unreadable(property, password_property, &error))?;
     let mut chains = store.entries().filter_map(|(_, entry)| match entry {
         KeyStoreEntry::PrivateKeyChain(chain) => Some(chain),
         _ => None,
@@ -86,6 +91,8 @@ mod tests {
     use super::super::vectors;
     use super::*;
 
+    const PASSWORD: &str = "ssl.keystore.password";
+
     fn bytes(text: &str) -> Vec<u8> {
         let pem = format!("-----BEGIN CERTIFICATE-----\n{text}-----END CERTIFICATE-----\n");
         CertificateDer::from_pem_slice(pem.as_bytes()).expect("base 64").to_vec()
@@ -102,7 +109,7 @@ mod tests {
         let key = PrivateKeyDer::from_pem_slice(vectors::KEY.as_bytes()).expect("a key");
         for store in [vectors::KEY_STORE, vectors::OLD_KEY_STORE] {
             let (chain, found) =
-                identity("ssl.keystore.location", &bytes(store), hunter2().as_ref())
+                identity("ssl.keystore.location", &bytes(store), PASSWORD, hunter2().as_ref())
                     .expect("a key store");
             assert_eq!(
                 (chain, found.to_rustls().secret_der()),
@@ -127,9 +134,12 @@ mod tests {
         let other = Some(Secret::from("hunter3"));
         let (key_store, trust_store) = ("ssl.keystore.location", "ssl.truststore.location");
         for (refused, word) in [
-            (identity(key_store, &keys, other.as_ref()).map(drop), "ssl.keystore.password"),
-            (identity(key_store, &keys, None).map(drop), "ssl.keystore.password"),
-            (identity(key_store, &trust, hunter2().as_ref()).map(drop), "no private key"),
+            (
+                identity(key_store, &keys, PASSWORD, other.as_ref()).map(drop),
+                "ssl.keystore.password",
+            ),
+            (identity(key_store, &keys, PASSWORD, None).map(drop), "ssl.keystore.password"),
+            (identity(key_store, &trust, PASSWORD, hunter2().as_ref()).map(drop), "no private key"),
             (trusted(trust_store, &trust, other.as_ref()).map(drop), "ssl.truststore.password"),
             (trusted(trust_store, &keys, hunter2().as_ref()).map(drop), "keytool -importcert"),
             (trusted(trust_store, &keys[..100], hunter2().as_ref()).map(drop), trust_store),
