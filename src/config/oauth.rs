@@ -283,17 +283,20 @@ impl TokenOrigin {
         settings.set("sasl.login.read.timeout.ms", &mut oidc.read_timeout)?;
         settings.set("sasl.login.retry.backoff.ms", &mut oidc.retry_backoff)?;
         settings.set("sasl.login.retry.backoff.max.ms", &mut oidc.retry_backoff_max)?;
-        // The brokers' authority is seldom the endpoint's, so `ssl.*` has no say here.
-        match (
-            settings.read::<String>("https.ca.location")?,
-            settings.read::<Secret>("https.ca.pem")?,
-        ) {
-            (Some(file), _) => oidc.tls = oidc.tls.truststore_location(file),
-            (None, Some(pem)) => oidc.tls = oidc.tls.truststore_certificates(pem.expose()),
-            (None, None) => {}
-        }
+        oidc.tls = tls_of_https(settings)?;
         Ok(Self::Oidc(Box::new(oidc)))
     }
+}
+
+/// Whom to trust at an endpoint. The brokers' authority is seldom its own, so `ssl.*` has no say.
+pub(super) fn tls_of_https(settings: &Settings<'_>) -> Result<TlsConfig> {
+    let file = settings.read::<String>("https.ca.location")?;
+    let pem = settings.read::<Secret>("https.ca.pem")?;
+    Ok(match (file, pem) {
+        (Some(file), _) => TlsConfig::new().truststore_location(file),
+        (None, Some(pem)) => TlsConfig::new().truststore_certificates(pem.expose()),
+        (None, None) => TlsConfig::new(),
+    })
 }
 
 impl Grant {

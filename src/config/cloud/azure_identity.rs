@@ -18,7 +18,13 @@ use super::*;
 /// | managed identity of App Service, Functions or Container Apps | `IDENTITY_ENDPOINT`, `IDENTITY_HEADER`; `AZURE_CLIENT_ID` names one of several |
 /// | managed identity of a virtual machine ([`AzureImds`]) | `AZURE_CLIENT_ID` names one of several |
 ///
-/// `AZURE_AUTHORITY_HOST` is who gives the tokens, in clouds other than Azure's public one.
+/// `AZURE_AUTHORITY_HOST` is who gives the tokens, in clouds other than Azure's public one, and
+/// `AZURE_POD_IDENTITY_AUTHORITY_HOST` what stands in for the metadata service of a virtual machine.
+/// A certificate is a file in PEM with its private key, of RSA, or a store of PKCS#12 (feature
+/// `pkcs12`); a private key in PEM may be encrypted (feature `encrypted-keys`).
+///
+/// Not there: the login of a person (`AZURE_USERNAME`, Azure CLI), Azure Arc and Service Fabric, and
+/// the choice of one of these by `AZURE_TOKEN_CREDENTIALS`.
 ///
 /// The property that selects it, as with Azure's library for Spring, is
 /// `sasl.login.callback.handler.class=com.azure.spring.cloud.service.implementation.kafka.KafkaOAuth2AuthenticateCallbackHandler`.
@@ -26,8 +32,9 @@ use super::*;
 /// `sasl.oauthbearer.scope` is set, and these options of `sasl.jaas.config` take the place of the
 /// variables: `azure.profile.tenant-id`, `azure.credential.client-id`,
 /// `azure.credential.client-secret`, `azure.credential.client-certificate-path`,
-/// `azure.credential.client-certificate-password`, `azure.credential.managed-identity-enabled`
-/// and `azure.profile.environment.active-directory-endpoint`.
+/// `azure.credential.client-certificate-password`, `azure.credential.managed-identity-enabled`,
+/// `azure.profile.cloud-type` and `azure.profile.environment.active-directory-endpoint`.
+/// `https.ca.location` and `https.ca.pem` say which authorities are trusted at Entra ID.
 ///
 /// ```
 /// use kavka::{AzureIdentity, ClientConfig, Sasl, TlsConfig};
@@ -102,7 +109,8 @@ impl AzureIdentity {
     }
 
     /// Uses the certificate of an application (service principal) in place of the environment: a
-    /// file in PEM with the certificate and its private key, of RSA. It is read for every token.
+    /// file in PEM with the certificate and its private key, of RSA, or a store of PKCS#12. It is read for
+    /// every token.
     #[must_use]
     pub fn client_certificate(
         self,
@@ -112,6 +120,21 @@ impl AzureIdentity {
     ) -> Self {
         let proof = AzureProof::Certificate { file: file.into(), password: None };
         self.application(tenant_id, client_id, proof)
+    }
+
+    /// Sets the password of the certificate's file (`AZURE_CLIENT_CERTIFICATE_PASSWORD`), where that
+    /// is a store of PKCS#12 (feature `pkcs12`) or its private key is encrypted (feature
+    /// `encrypted-keys`). Has no effect on what is no [certificate](Self::client_certificate).
+    #[must_use]
+    pub fn certificate_password(mut self, password: impl Into<Secret>) -> Self {
+        if let Some(AzureCredential::Application {
+            proof: AzureProof::Certificate { password: held, .. },
+            ..
+        }) = &mut self.credential
+        {
+            *held = Some(password.into());
+        }
+        self
     }
 
     /// Uses a token that another issuer writes into a file, such as that of a Kubernetes cluster, in
@@ -134,8 +157,9 @@ impl AzureIdentity {
         self
     }
 
-    /// Sets who gives the tokens (`AZURE_AUTHORITY_HOST`; default
-    /// `https://login.microsoftonline.com/`). Managed identities do not ask it.
+    /// Sets who gives the tokens, by a URL of `https` or the name of the host
+    /// (`AZURE_AUTHORITY_HOST`; default `https://login.microsoftonline.com/`). Managed identities do
+    /// not ask it.
     #[must_use]
     pub fn authority_host(mut self, url: impl Into<String>) -> Self {
         self.authority_host = Some(url.into());
@@ -183,27 +207,19 @@ impl AzureIdentity {
             let value = jaas.and_then(|jaas| jaas.option(name)).filter(|value| !value.is_empty());
             value.map(str::to_owned)
         };
-        identity.authority_host = option("azure.profile.environment.active-directory-endpoint");
+        identity.tls = oauth::tls_of_https(settings)?;
+        identity.authority_host = authority(&option)?;
         identity.tenant_id = option("azure.profile.tenant-id");
         identity.client_id = option("azure.credential.client-id");
-        let file = option("azure.credential.client-certificate-path");
-        // The order of Azure's AzureTokenCredentialResolver.
-        let proof = match (option("azure.credential.client-secret"), file) {
-            (Some(secret), _) => AzureProof::Secret(Secret::new(secret)),
-            (None, Some(file)) => {
-                let password = option("azure.credential.client-certificate-password");
-                AzureProof::Certificate { file: file.into(), password: password.map(Secret::new) }
-            }
-            (None, None) => {
-                let is_managed = option("azure.credential.managed-identity-enabled");
-                return Ok(match is_managed.is_some_and(|is| is.eq_ignore_ascii_case("true")) {
-                    true => {
-                        let client_id = identity.client_id.clone();
-                        identity.managed_identity(client_id)
-                    }
-                    false => identity,
-                });
-            }
+        let Some(proof) = proof(&option)? else {
+            let is_managed = option("azure.credential.managed-identity-enabled");
+            return Ok(match is_managed.is_some_and(|is| is.eq_ignore_ascii_case("true")) {
+                true => {
+                    let client_id = identity.client_id.clone();
+                    identity.managed_identity(client_id)
+                }
+                false => identity,
+            });
         };
         let missing = |name: &str| {
             Error::config(format!(
@@ -215,6 +231,60 @@ impl AzureIdentity {
         let client_id = client_id.ok_or_else(|| missing("azure.credential.client-id"))?;
         Ok(identity.application(tenant_id, client_id, proof))
     }
+}
+
+/// Says what an option of `sasl.jaas.config` holds.
+type JaasOption<'a> = &'a dyn Fn(&str) -> Option<String>;
+
+/// What the options have of an application, in the order of Azure's `AzureTokenCredentialResolver`;
+/// `None` if it is for others to say who this is.
+fn proof(option: JaasOption<'_>) -> Result<Option<AzureProof>> {
+    if let Some(secret) = option("azure.credential.client-secret") {
+        return Ok(Some(AzureProof::Secret(Secret::new(secret))));
+    }
+    if let Some(file) = option("azure.credential.client-certificate-path") {
+        let password = option("azure.credential.client-certificate-password").map(Secret::new);
+        return Ok(Some(AzureProof::Certificate { file: file.into(), password }));
+    }
+    // The library would log in as that person, so that another identity would be a surprise.
+    let persons = ["azure.credential.username", "azure.credential.password"];
+    match persons.into_iter().find(|name| option(name).is_some()) {
+        None => Ok(None),
+        Some(name) => Err(Error::config(format!(
+            "sasl.jaas.config has {name}, but people do not log in here: give an application's \
+             azure.credential.client-secret, or a managed identity"
+        ))),
+    }
+}
+
+/// Who gives the tokens, where the options say it.
+fn authority(option: JaasOption<'_>) -> Result<Option<String>> {
+    let host = option("azure.profile.environment.active-directory-endpoint");
+    match (host, option("azure.profile.cloud-type")) {
+        (Some(host), _) => Ok(Some(host)),
+        (None, Some(cloud)) => Ok(authority_of(&cloud)?.map(str::to_owned)),
+        (None, None) => Ok(None),
+    }
+}
+
+/// Who gives the tokens of a cloud, by the names of Azure's library for Spring; `None` if it does
+/// not say.
+fn authority_of(cloud: &str) -> Result<Option<&'static str>> {
+    let clouds = [
+        ("azure", Some("https://login.microsoftonline.com/")),
+        ("azure_china", Some("https://login.chinacloudapi.cn/")),
+        ("azure_us_government", Some("https://login.microsoftonline.us/")),
+        ("other", None),
+    ];
+    let found = clouds.into_iter().find(|(name, _)| name.eq_ignore_ascii_case(cloud));
+    found.map(|(_, host)| host).ok_or_else(|| {
+        Error::config(format!(
+            "azure.profile.cloud-type of sasl.jaas.config is {:?}: azure, azure_china, \
+             azure_us_government or other is allowed; else give \
+             azure.profile.environment.active-directory-endpoint",
+            shown(cloud).within(80).to_string()
+        ))
+    })
 }
 
 /// What Azure's handler asks for: everything that the identity may do at the first broker.
@@ -276,6 +346,53 @@ mod tests {
         }
         let set = read("", &[("sasl.oauthbearer.scope", "api://x/.default")]).expect("a scope");
         assert!(set.contains("scope: \"api://x/.default\""), "{set}");
+    }
+
+    #[test]
+    fn the_cloud_of_the_options_says_who_gives_the_tokens() {
+        let endpoint = "azure.profile.environment.active-directory-endpoint=\"https://e.example/\"";
+        for (options, host) in [
+            ("", "authority_host: None"),
+            ("azure.profile.cloud-type=\"OTHER\"", "authority_host: None"),
+            ("azure.profile.cloud-type=\"azure_china\"", "\"https://login.chinacloudapi.cn/\""),
+            (
+                "azure.profile.cloud-type=\"AZURE_US_GOVERNMENT\"",
+                "\"https://login.microsoftonline.us/\"",
+            ),
+            (
+                &*format!("azure.profile.cloud-type=\"AZURE_CHINA\" {endpoint}"),
+                "\"https://e.example/\"",
+            ),
+        ] {
+            let made = read(options, &[]).expect(options);
+            assert!(made.contains(host), "{made}");
+        }
+        let error = read("azure.profile.cloud-type=\"moon\"", &[]).expect_err("no cloud");
+        assert!(error.contains("azure.profile.cloud-type") && error.contains("moon"), "{error}");
+    }
+
+    #[test]
+    fn entra_id_is_trusted_by_the_authority_of_https() {
+        let made = read("", &[("https.ca.location", "/entra.pem")]).expect("a file");
+        let made = made.split_once("AzureIdentity").expect("one").1;
+        assert!(made.contains("/entra.pem"), "{made}");
+    }
+
+    #[test]
+    fn a_person_is_refused() {
+        for name in ["azure.credential.username", "azure.credential.password"] {
+            let error = read(&format!("{name}=\"hunter2\""), &[]).expect_err("refused");
+            assert!(error.contains(name) && !error.contains("hunter2"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_password_is_only_a_certificate_s() {
+        let identity = || AzureIdentity::new("s").certificate_password("hunter2");
+        assert!(identity().credential.is_none());
+        let certificate = AzureIdentity::new("s").client_certificate("T", "C", "/c.pfx");
+        let made = format!("{:?}", certificate.certificate_password("hunter2"));
+        assert!(made.contains("password: Some(") && !made.contains("hunter2"), "{made}");
     }
 
     #[test]

@@ -5,6 +5,7 @@
 
 use hyper::StatusCode;
 
+use super::super::endpoint::HttpEndpoint;
 use super::super::http::url_encoded;
 use super::super::oidc::Oidc;
 use super::Variable;
@@ -56,7 +57,7 @@ pub(super) async fn fetch(
         AzureCredential::Application { tenant_id, client_id, proof } => {
             let host = identity.authority_host.clone().or_else(|| variable("AZURE_AUTHORITY_HOST"));
             let url = token_endpoint(host.as_deref().unwrap_or(PUBLIC_CLOUD), &tenant_id)?;
-            let named = |error: Error| error.with_context(of(&proof));
+            let named = |error| in_azure_s_words(error).with_context(of(&proof));
             let oidc = Oidc::new(grant(identity, &url, client_id, &proof)).map_err(named)?;
             oidc.token(now).await.map_err(|error| match error.downcast::<Error>() {
                 Ok(error) => named(*error).into(),
@@ -101,7 +102,12 @@ fn of_environment(variable: Variable<'_>) -> Result<AzureCredential> {
     Ok(AzureCredential::ManagedIdentity { client_id: variable("AZURE_CLIENT_ID") })
 }
 
-fn token_endpoint(host: &str, tenant_id: &str) -> Result<String> {
+/// Where the applications of a tenant ask.
+///
+/// # Errors
+/// [`ErrorKind::Config`](crate::ErrorKind::Config) if the tenant is no name, or the host none that
+/// is told secrets.
+pub(super) fn token_endpoint(host: &str, tenant_id: &str) -> Result<String> {
     let is_of_name = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.');
     if tenant_id.is_empty() || !tenant_id.bytes().all(is_of_name) {
         return Err(Error::config(format!(
@@ -109,12 +115,36 @@ fn token_endpoint(host: &str, tenant_id: &str) -> Result<String> {
             shown(tenant_id).within(80).to_string()
         )));
     }
-    if !host.starts_with("https://") && !host.starts_with("http://") {
+    let host = host.trim_end_matches('/');
+    // Azure's library for Python takes the name alone, too.
+    let is_name = host.contains('.') && host.bytes().all(is_of_name);
+    let host = if is_name { format!("https://{host}") } else { host.to_owned() };
+    let is_allowed = HttpEndpoint::parse(WHAT, &host).is_some_and(|http| {
+        (http.is_https() || http.is_local()) && http.uri().query().is_none() && !host.contains('#')
+    });
+    if !is_allowed {
         return Err(Error::config(
-            "Azure's authority host is no URL: https://host is allowed (AZURE_AUTHORITY_HOST)",
+            "Azure's authority host is no URL of https: https://host is allowed, as secrets would \
+             go out in clear otherwise (AZURE_AUTHORITY_HOST)",
         ));
     }
-    Ok(format!("{}/{tenant_id}/oauth2/v2.0/token", host.trim_end_matches('/')))
+    Ok(format!("{host}/{tenant_id}/oauth2/v2.0/token"))
+}
+
+/// What is told of settings of OAUTHBEARER, told of those of Azure that stand for them.
+fn in_azure_s_words(error: Error) -> Error {
+    let names = [
+        ("sasl.oauthbearer.assertion.private.key.file", "AZURE_CLIENT_CERTIFICATE_PATH"),
+        ("sasl.oauthbearer.assertion.private.key.passphrase", "AZURE_CLIENT_CERTIFICATE_PASSWORD"),
+        ("sasl.oauthbearer.assertion.file", "AZURE_FEDERATED_TOKEN_FILE"),
+        ("sasl.oauthbearer.assertion.algorithm", "the algorithm of Entra ID"),
+        ("sasl.oauthbearer.token.endpoint.url", "AZURE_AUTHORITY_HOST"),
+        ("sasl.oauthbearer.config", "AZURE_CLIENT_ID, and the scope"),
+        ("sasl.login.connect.timeout.ms", "the longest wait"),
+        ("sasl.login.read.timeout.ms", "the longest wait"),
+        ("https.ca.location", "AzureIdentity::tls, or https.ca.location,"),
+    ];
+    names.into_iter().fold(error, |error, (name, azures)| error.renamed(name, azures))
 }
 
 fn grant(identity: &AzureIdentity, url: &str, client_id: String, proof: &AzureProof) -> OidcConfig {
@@ -160,7 +190,7 @@ fn advice(proof: &AzureProof) -> &'static str {
         AzureProof::FederatedToken(_) => {
             "check the tenant and the application's id (AZURE_TENANT_ID, AZURE_CLIENT_ID), that the \
              application has a federated credential for the issuer and the subject of the token, \
-             and the scope"
+             which may have expired, and the scope"
         }
     }
 }
@@ -200,7 +230,15 @@ async fn managed(
         _ => {
             let mut imds = AzureImds::new(format!("api-version=2018-02-01&{query}"));
             imds.extensions.clone_from(&identity.extensions);
-            imds.token(now).await
+            // Where Azure's libraries look for what stands in for the service.
+            if let Some(host) = variable("AZURE_POD_IDENTITY_AUTHORITY_HOST") {
+                let host = host.trim_end_matches('/');
+                imds = imds.endpoint(format!("{host}/metadata/identity/oauth2/token"));
+            }
+            imds.token(now).await.map_err(|error| match error.downcast::<Error>() {
+                Ok(error) => in_azure_s_words(*error).into(),
+                Err(error) => error,
+            })
         }
     }
 }

@@ -346,4 +346,4 @@ fn expiry(token: &str) -> Option<i64> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

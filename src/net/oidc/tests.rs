@@ -120,7 +120,7 @@ fn the_expiry_of_a_jwt_is_read() {
 
 /// The same over TLS, with certificates of its own; gives each connection the same answer.
 #[cfg(feature = "tls")]
-async fn https_endpoint(
+pub(in crate::net) async fn https_endpoint(
     folder: &std::path::Path,
 ) -> (String, kavka_testcontainers::apache::Certificates) {
     use std::sync::Arc;

@@ -31,6 +31,8 @@ use tracing::{info, warn};
 use self::explain::explain;
 #[cfg(feature = "oidc")]
 pub(super) use self::jwt::JwtKey;
+#[cfg(all(test, feature = "oidc"))]
+pub(super) use self::jwt::is_signed;
 use self::material::{identity, roots};
 use super::connector::Io;
 use crate::config::{ClientCertificate, TlsConfig, TlsVersion, Trust};

@@ -4,11 +4,16 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use kavka_testcontainers::apache::Certificates;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 
-use super::super::azure_identity::fetch;
+use super::super::super::oidc::tests::https_endpoint;
+use super::super::super::tls::is_signed;
+use super::super::azure_identity::{fetch, token_endpoint};
 use super::*;
-use crate::config::AzureIdentity;
+use crate::config::{AzureIdentity, TlsConfig};
 
 const SCOPE: &str = "https://demo.servicebus.windows.net/.default";
 const TOKEN: &str = r#"{"token_type":"Bearer","expires_in":3599,"access_token":"eyJ0.a.b"}"#;
@@ -73,36 +78,197 @@ async fn a_federated_token_is_read_anew_and_stands_for_the_application() {
     }
 }
 
+/// A folder with certificates in it.
+fn certificates(name: &str) -> (Folder, Certificates) {
+    let folder = Folder::new(name);
+    let files = Certificates::write(&folder.0).expect("certificates");
+    (folder, files)
+}
+
+fn read(file: &Path) -> String {
+    std::fs::read_to_string(file).expect("a file")
+}
+
+/// Header and claims of the assertion in a form, which is signed by the key of this certificate.
+fn opened(asked: &str, certificate: &[u8]) -> (Value, Value) {
+    let (_, rest) = asked.split_once("client_assertion=").expect("one");
+    let assertion = rest.split('&').next().expect("a field");
+    let (message, signature) = assertion.rsplit_once('.').expect("two dots");
+    let of_base64 = |part: &str| URL_SAFE_NO_PAD.decode(part).expect("base64url");
+    assert!(is_signed(certificate, message.as_bytes(), &of_base64(signature)), "{assertion}");
+    let (header, claims) = message.split_once('.').expect("two dots");
+    let json = |part: &str| serde_json::from_slice(&of_base64(part)).expect("JSON");
+    (json(header), json(claims))
+}
+
 #[tokio::test]
 async fn a_certificate_signs_for_its_application_and_is_named() {
-    let folder = Folder::new("certificate");
-    let files = Certificates::write(&folder.0).expect("certificates");
-    let read = |file: &Path| std::fs::read_to_string(file).expect("a file");
+    let (folder, files) = certificates("certificate");
     let both = read(&files.alice_rsa_key) + &read(&files.alice_rsa_certificate);
     let file = folder.write("both.pem", &both);
     let environment = [&APPLICATION[..], &[("AZURE_CLIENT_CERTIFICATE_PATH", &*file)]].concat();
     let (token, asked) = ask_in(of_environment(), &environment, (200, TOKEN)).await;
     token.expect("a token");
-    let (_, rest) = asked.split_once("client_assertion=").expect("one");
-    let mut parts = rest.split(['.', '&']);
-    let mut json = || {
-        let part = URL_SAFE_NO_PAD.decode(parts.next().expect("a part")).expect("base64url");
-        serde_json::from_slice::<Value>(&part).expect("JSON")
-    };
-    let (header, claims) = (json(), json());
+    let certificate = CertificateDer::from_pem_slice(both.as_bytes()).expect("a certificate");
+    let (header, claims) = opened(&asked, &certificate);
     assert_eq!((&header["alg"], &header["typ"]), (&json!("PS256"), &json!("JWT")));
-    assert_eq!(header["x5t#S256"].as_str().map(str::len), Some(43), "{header}");
+    let thumbprint = URL_SAFE_NO_PAD.encode(Sha256::digest(&certificate));
+    assert_eq!(header["x5t#S256"], json!(thumbprint));
     assert_eq!((&claims["iss"], &claims["sub"]), (&json!("C"), &json!("C")));
     let audience = claims["aud"].as_str().expect("a text");
     assert!(audience.ends_with("/T/oauth2/v2.0/token"), "{audience}");
     assert!(claims["jti"].is_string() && claims["exp"].as_i64() > claims["nbf"].as_i64());
-    // Without the certificate Entra ID could not tell whose key it is.
-    let alone = folder.write("key.pem", &read(&files.alice_rsa_key));
-    let environment = [&APPLICATION[..], &[("AZURE_CLIENT_CERTIFICATE_PATH", &*alone)]].concat();
-    let (refused, _) = ask_in(of_environment(), &environment, (200, TOKEN)).await;
-    let error = refused.expect_err("no certificate");
-    assert_eq!(error.kind(), ErrorKind::Config);
-    assert!(error.to_string().contains("no certificate in PEM"), "{error}");
+}
+
+#[cfg(all(feature = "pkcs12", feature = "encrypted-keys"))]
+#[tokio::test]
+async fn a_password_opens_a_store_and_an_encrypted_key() {
+    use p12_keystore::{Certificate, KeyStore, KeyStoreEntry, PrivateKey, PrivateKeyChain};
+    use rustls::pki_types::PrivateKeyDer;
+
+    let (folder, files) = certificates("password");
+    let encrypted = read(&files.alice_rsa_encrypted_key) + &read(&files.alice_rsa_certificate);
+    let encrypted = folder.write("encrypted.pem", &encrypted);
+    let certificate =
+        CertificateDer::from_pem_file(&files.alice_rsa_certificate).expect("a certificate");
+    let key = PrivateKeyDer::from_pem_file(&files.alice_rsa_plain_key).expect("a key");
+    let key = PrivateKey::from_der(key.secret_der()).expect("PKCS#8");
+    let chain = [Certificate::from_der(&certificate).expect("X.509")];
+    let mut store = KeyStore::new();
+    let chain = PrivateKeyChain::new("1", key, chain);
+    store.add_entry("app", KeyStoreEntry::PrivateKeyChain(chain));
+    let store = store.writer(Certificates::PASSWORD).write().expect("a store");
+    let pfx = folder.0.join("app.pfx").display().to_string();
+    std::fs::write(&pfx, store).expect("written");
+    for file in [&pfx, &encrypted] {
+        let environment =
+            [&APPLICATION[..], &[("AZURE_CLIENT_CERTIFICATE_PATH", &**file)]].concat();
+        let password = ("AZURE_CLIENT_CERTIFICATE_PASSWORD", Certificates::PASSWORD);
+        let with = [&environment[..], &[password]].concat();
+        let (token, asked) = ask_in(of_environment(), &with, (200, TOKEN)).await;
+        token.expect(file);
+        opened(&asked, &certificate);
+        let (refused, _) = ask_in(of_environment(), &environment, (200, TOKEN)).await;
+        let error = refused.expect_err("no password").to_string();
+        assert!(error.contains("AZURE_CLIENT_CERTIFICATE_PASSWORD"), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_certificate_that_cannot_sign_is_refused_in_azure_s_words() {
+    let (folder, files) = certificates("unfit");
+    let (key, certificate) = (read(&files.alice_rsa_key), read(&files.alice_rsa_certificate));
+    std::fs::write(folder.0.join("cut.pfx"), [0x30, 0x82, 1]).expect("written");
+    let cut = folder.0.join("cut.pfx").display().to_string();
+    for (file, words) in [
+        // Entra ID could not tell whose key it is.
+        (folder.write("key.pem", &key), &["no certificate in PEM", "openssl pkcs12"][..]),
+        (folder.write("certificate.pem", &certificate), &["no private key in PEM"]),
+        (cut, &["PKCS#12", "openssl pkcs12"]),
+        (files.alice.display().to_string(), &["the algorithm of Entra ID is PS256", "RSA"]),
+        (
+            folder.write("others.pem", &(key.clone() + &read(&files.alice_certificate))),
+            &["not that of the first certificate"],
+        ),
+    ] {
+        let environment = [&APPLICATION[..], &[("AZURE_CLIENT_CERTIFICATE_PATH", &*file)]].concat();
+        let (refused, _) = ask_in(of_environment(), &environment, (200, TOKEN)).await;
+        let error = refused.expect_err(words[0]);
+        assert_eq!(error.kind(), ErrorKind::Config, "{error}");
+        let text = error.to_string();
+        assert!(words.iter().all(|word| text.contains(word)), "{text}");
+        assert!(text.contains("AZURE_CLIENT_CERTIFICATE_PATH: "), "{text}");
+        assert!(!text.contains("sasl."), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn what_comes_first_is_asked_and_nothing_else() {
+    let (folder, files) = certificates("order");
+    let certificate = folder.write("both.pem", &read(&files.alice_rsa));
+    let token = folder.write("token", "eyJh.a.b");
+    // From the last to the first.
+    let all = [
+        (
+            &[("AZURE_POD_IDENTITY_AUTHORITY_HOST", "URL/")][..],
+            "GET /metadata/identity/oauth2/token?",
+        ),
+        (&[("IDENTITY_ENDPOINT", "URL/msi"), ("IDENTITY_HEADER", "hunter2")], "GET /msi?"),
+        (&[("AZURE_FEDERATED_TOKEN_FILE", &*token)], "client_assertion=eyJh.a.b&"),
+        (&[("AZURE_CLIENT_CERTIFICATE_PATH", &*certificate)], "client_assertion=eyJ"),
+        (&[("AZURE_CLIENT_SECRET", "hunter2")], "client_secret=hunter2&"),
+    ];
+    let mut environment = APPLICATION.to_vec();
+    for (more, expected) in all {
+        environment.extend_from_slice(more);
+        let (found, asked) = ask_in(of_environment(), &environment, (200, TOKEN)).await;
+        assert_eq!(found.expect(expected).value.expose(), "eyJ0.a.b");
+        assert!(asked.contains(expected), "{asked}");
+        let is_file_s = asked.contains("client_assertion=eyJh.a.b&");
+        assert_eq!(is_file_s, expected.contains("eyJh"), "{asked}");
+    }
+}
+
+#[tokio::test]
+async fn a_machine_s_service_is_asked_for_the_resource_and_the_identity() {
+    let host = ("AZURE_POD_IDENTITY_AUTHORITY_HOST", "URL");
+    let environment = [host, APPLICATION[1]];
+    let (token, asked) = ask_in(of_environment(), &environment, (200, TOKEN)).await;
+    token.expect("a token");
+    let line = "GET /metadata/identity/oauth2/token?api-version=2018-02-01\
+                &resource=https%3A%2F%2Fdemo.servicebus.windows.net&client_id=C HTTP/1.1\r\n";
+    assert!(asked.starts_with(line) && asked.contains("metadata: true\r\n"), "{asked}");
+    let body = r#"{"error":"invalid_request","error_description":"Identity not found"}"#;
+    let (refused, _) = ask_in(of_environment(), &environment, (400, body)).await;
+    let text = refused.expect_err("refused").to_string();
+    assert!(text.contains("Identity not found") && text.contains("AZURE_CLIENT_ID"), "{text}");
+    assert!(!text.contains("sasl."), "{text}");
+}
+
+#[tokio::test]
+async fn entra_id_is_asked_over_tls_by_whom_the_settings_trust() {
+    let folder = Folder::new("entra");
+    let (url, files) = https_endpoint(&folder.0).await;
+    let host = url.strip_suffix("/token").expect("its path");
+    let ask = async |authority: &Path| {
+        let identity = of_environment()
+            .client_secret("T", "C", "hunter2")
+            .authority_host(host)
+            .tls(TlsConfig::new().truststore_location(authority));
+        ask(identity).await
+    };
+    assert_eq!(ask(&files.authority).await.expect("a token").value.expose(), "abc");
+    let text = ask(&files.other_authority).await.expect_err("not trusted").to_string();
+    assert!(text.contains("AzureIdentity::tls") && text.contains("not trusted"), "{text}");
+}
+
+#[test]
+fn secrets_go_out_over_tls_or_stay_on_this_machine() {
+    for (host, url) in [
+        ("https://h.example/", "https://h.example/T/oauth2/v2.0/token"),
+        ("https://h.example:8443", "https://h.example:8443/T/oauth2/v2.0/token"),
+        ("login.example", "https://login.example/T/oauth2/v2.0/token"),
+        ("login.example/", "https://login.example/T/oauth2/v2.0/token"),
+        ("http://127.0.0.1:8080/", "http://127.0.0.1:8080/T/oauth2/v2.0/token"),
+    ] {
+        assert_eq!(token_endpoint(host, "T").expect(host), url);
+    }
+    for host in [
+        "http://login.example/",
+        "http://10.0.0.1/",
+        "ftp://login.example/",
+        "https://hunter2@login.example",
+        "https://login.example?hunter2=",
+        "https://login.example#hunter2",
+        "https://",
+        "hunter2",
+        "",
+    ] {
+        let error = token_endpoint(host, "T").expect_err(host);
+        assert_eq!(error.kind(), ErrorKind::Config, "{error}");
+        let text = error.to_string();
+        assert!(text.contains("AZURE_AUTHORITY_HOST") && !text.contains("hunter2"), "{text}");
+    }
 }
 
 #[tokio::test]
@@ -150,6 +316,50 @@ async fn who_is_refused_hears_what_to_check_and_no_other_is_asked() {
         assert!(error.to_string().contains(word), "{error}");
         assert!(asked.starts_with("POST /T/"), "{asked}");
     }
+}
+
+#[tokio::test]
+async fn entra_id_s_own_words_are_shown_with_what_they_mean_here() {
+    let folder = Folder::new("words");
+    let file = folder.write("token", "eyJh.a.b");
+    let secret = [&APPLICATION[..], &[("AZURE_CLIENT_SECRET", "hunter2")]].concat();
+    let federated = [&APPLICATION[..], &[("AZURE_FEDERATED_TOKEN_FILE", &*file)]].concat();
+    let tail = "\r\nTrace ID: 0-1\r\nCorrelation ID: 2-3\r\nTimestamp: 2026-01-01 00:00:00Z";
+    for (environment, code, said, words) in [
+        (
+            &secret,
+            401,
+            "AADSTS7000215: Invalid client secret provided.",
+            &["AADSTS7000215", "AZURE_CLIENT_SECRET", "may have expired"][..],
+        ),
+        (
+            &federated,
+            401,
+            "AADSTS700024: Client assertion is not within its valid time range.",
+            &["AADSTS700024", "may have expired"],
+        ),
+        (&secret, 404, "", &["check AZURE_AUTHORITY_HOST"]),
+    ] {
+        let body = json!({"error": "invalid_client", "error_description": format!("{said}{tail}")});
+        let (refused, _) = ask_in(of_environment(), environment, (code, &body.to_string())).await;
+        let error = refused.expect_err(said);
+        assert_eq!(error.kind(), ErrorKind::Authentication, "{error}");
+        let text = error.to_string();
+        assert!(words.iter().all(|word| text.contains(word)), "{text}");
+        assert!(!text.contains("sasl."), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn a_file_without_a_token_is_told_by_its_variable() {
+    let folder = Folder::new("no-token");
+    let file = folder.write("token", "hunter2");
+    let environment = [&APPLICATION[..], &[("AZURE_FEDERATED_TOKEN_FILE", &*file)]].concat();
+    let (refused, _) = ask_in(of_environment(), &environment, (200, TOKEN)).await;
+    let error = refused.expect_err("no token");
+    assert_eq!(error.kind(), ErrorKind::Config, "{error}");
+    let text = error.to_string();
+    assert!(text.contains("AZURE_FEDERATED_TOKEN_FILE: ") && !text.contains("sasl."), "{text}");
 }
 
 #[tokio::test]
