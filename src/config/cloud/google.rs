@@ -50,8 +50,9 @@ pub struct GoogleMetadata {
 /// not supported. Where neither a file nor Google says whose tokens they are, as for an
 /// `external_account` without impersonation, the variable `GOOGLE_MANAGED_KAFKA_AUTH_PRINCIPAL` does.
 ///
-/// A file is trusted in what it says: whoever can write it decides where secrets are sent, over TLS
-/// or to this machine alone.
+/// A file is trusted in what it says, as no list of Google's hosts is kept here: whoever can write it
+/// decides where secrets are sent, over TLS or to this machine alone. Only the `url` of a
+/// `credential_source` may be one of `http` elsewhere, as the services are that vouch for a machine.
 ///
 /// The property that selects it, as with Google's library for Java, is
 /// `sasl.login.callback.handler.class=com.google.cloud.hosted.kafka.auth.GcpLoginCallbackHandler`.

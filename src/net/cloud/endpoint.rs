@@ -211,15 +211,21 @@ fn whole(value: &Value) -> Option<i64> {
     value.as_i64().or_else(|| value.as_str()?.trim().parse().ok())
 }
 
-/// The words of a refusal (RFC 6749, section 5.2), after a blank, as far as they can be shown.
+/// The words of a refusal (RFC 6749, section 5.2; Google's APIs have an object with `status` and
+/// `message` as `error`), after a blank, as far as they can be shown.
 fn said(body: &[u8]) -> String {
     let json = WipedJson::parse(body);
+    let error = json.0.get("error").unwrap_or(&Value::Null);
+    let (of, code, description) = match error {
+        Value::Object(_) => (error, "status", "message"),
+        _ => (&json.0, "error", "error_description"),
+    };
     let word = |name: &str| {
-        let text = json.0.get(name).and_then(Value::as_str).unwrap_or("");
+        let text = of.get(name).and_then(Value::as_str).unwrap_or("");
         // What a token begins with: an object of JSON, or Google's mark.
         if text.contains("eyJ") || text.contains("ya29.") { "" } else { text }
     };
-    match (word("error"), word("error_description")) {
+    match (word(code), word(description)) {
         ("", "") => String::new(),
         (error, "") => format!(" {}", shown(error).within(80)),
         (error, description) => format!(" {} ({})", shown(error).within(80), shown(description)),

@@ -26,6 +26,7 @@ pub(super) async fn token(
 ) -> Result<AccountToken> {
     let endpoint = CloudEndpoint::of_internet(WHAT, file.text("token_url")?, tls)?;
     let (audience, kind) = (file.text("audience")?, file.text("subject_token_type")?);
+    let target = Impersonation::of_external_account(file)?;
     let subject = subject_token(file, tls).await?;
     let subject = Zeroizing::new(url_encoded(subject.expose()));
     let form = Zeroizing::new(format!(
@@ -46,7 +47,7 @@ pub(super) async fn token(
     }
     let without = || endpoint.without("an access_token and its expires_in");
     let found = AccessToken::of_answer(&answer.body, now).ok_or_else(without)?;
-    match Impersonation::of_external_account(file) {
+    match target {
         Some(target) => target.token(&found.value, tls).await,
         None => {
             let end = found.expires_at.ok_or_else(without)?;

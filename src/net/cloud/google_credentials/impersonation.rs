@@ -17,33 +17,47 @@ const WHAT: &str = "Google's IAM service";
 
 const URL: &str = "service_account_impersonation_url";
 
+const LIFETIME: &str = "token_lifetime_seconds";
+
 /// What Google's libraries ask for.
 const SECONDS: u64 = 3600;
 
 /// Who is impersonated, and how.
 pub(super) struct Impersonation<'a> {
     url: &'a str,
+    email: &'a str,
     seconds: u64,
     delegates: Vec<&'a str>,
 }
 
 impl<'a> Impersonation<'a> {
     /// What a file of the type `external_account` says, if it says anything.
-    pub(super) fn of_external_account(file: &CredentialFile<'a>) -> Option<Self> {
-        let seconds = file.0.get("service_account_impersonation");
-        let seconds = seconds.and_then(|how| how.get("token_lifetime_seconds")?.as_u64());
-        let url = file.0.get(URL)?.as_str()?;
-        Some(Self { url, seconds: seconds.unwrap_or(SECONDS), delegates: Vec::new() })
+    ///
+    /// # Errors
+    /// [`ErrorKind::Config`](crate::ErrorKind::Config) if that is not to be understood, as the token
+    /// would be another's.
+    pub(super) fn of_external_account(file: &CredentialFile<'a>) -> Result<Option<Self>> {
+        if file.0.get(URL).is_none_or(Value::is_null) {
+            return Ok(None);
+        }
+        let how = file.0.get("service_account_impersonation");
+        let seconds = match how.and_then(|how| how.get(LIFETIME)) {
+            None | Some(Value::Null) => SECONDS,
+            Some(seconds) => seconds.as_u64().ok_or_else(|| {
+                file.refuse(&format_args!("has a {LIFETIME} that is no number of seconds"))
+            })?,
+        };
+        let (url, email) = target(file)?;
+        Ok(Some(Self { url, email, seconds, delegates: Vec::new() }))
     }
 
     /// # Errors
-    /// [`ErrorKind::Config`](crate::ErrorKind::Config) if there is no URL.
+    /// [`ErrorKind::Config`](crate::ErrorKind::Config) if there is no URL, or nobody in it.
     pub(super) fn of_service_account(file: &CredentialFile<'a>) -> Result<Self> {
-        let url = file.0.get(URL).and_then(Value::as_str);
-        let url = url.ok_or_else(|| file.refuse(&format_args!("has no text {URL}")))?;
+        let (url, email) = target(file)?;
         let delegates = file.0.get("delegates").and_then(Value::as_array);
         let delegates = delegates.into_iter().flatten().filter_map(Value::as_str).collect();
-        Ok(Self { url, seconds: SECONDS, delegates })
+        Ok(Self { url, email, seconds: SECONDS, delegates })
     }
 
     /// # Errors
@@ -69,12 +83,19 @@ impl<'a> Impersonation<'a> {
         let found = text("accessToken").zip(text("expireTime").and_then(time::parse));
         let (token, end) =
             found.ok_or_else(|| endpoint.without("an accessToken and its expireTime"))?;
-        Ok(AccountToken { access: Secret::from(token), end, email: self.email() })
+        Ok(AccountToken { access: Secret::from(token), end, email: Some(self.email.to_owned()) })
     }
+}
 
-    /// Whose token it is, by the URL: `…/serviceAccounts/EMAIL:generateAccessToken`.
-    fn email(&self) -> Option<String> {
-        let name = self.url.rsplit('/').next()?.split(':').next()?;
-        Some(name.to_owned()).filter(|name| !name.is_empty())
+/// The URL, and whose tokens it gives: `…/serviceAccounts/EMAIL:generateAccessToken`.
+fn target<'a>(file: &CredentialFile<'a>) -> Result<(&'a str, &'a str)> {
+    let url = file.0.get(URL).and_then(Value::as_str);
+    let url = url.ok_or_else(|| file.refuse(&format_args!("has no text {URL}")))?;
+    let name = url.strip_suffix(":generateAccessToken").and_then(|url| url.rsplit('/').next());
+    match name.filter(|name| !name.is_empty()) {
+        Some(email) => Ok((url, email)),
+        None => Err(file.refuse(&format_args!(
+            "has a {URL} that names no service account: …/EMAIL:generateAccessToken is allowed"
+        ))),
     }
 }

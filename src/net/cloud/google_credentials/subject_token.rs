@@ -29,12 +29,21 @@ pub(super) async fn subject_token(file: &CredentialFile<'_>, tls: &TlsConfig) ->
     };
     let text = |name: &str| source.get(name).and_then(Value::as_str);
     let field = field(file, source)?;
+    // A source of AWS has a url, too, which gives something else.
+    if let Some(refusal) = unsupported(file, source) {
+        return Err(refusal);
+    }
     let body = match (text("file"), text("url")) {
-        (Some(path), _) => {
+        (Some(path), None) => {
             files::read("the subject token of Google's credentials", Path::new(path))?
         }
         (None, Some(url)) => asked(file, source, url, tls).await?,
-        (None, None) => return Err(unsupported(file, source)),
+        (None, None) => {
+            return Err(file.refuse(&"has a credential_source with neither file nor url"));
+        }
+        (Some(_), Some(_)) => {
+            return Err(file.refuse(&"has a credential_source with both file and url: keep one"));
+        }
     };
     let token = match field {
         None => std::str::from_utf8(&body).ok().map(str::trim).map(Secret::from),
@@ -92,18 +101,16 @@ async fn asked(
     }
 }
 
-fn unsupported(file: &CredentialFile<'_>, source: &Value) -> Error {
+/// The error of a source that gives its token in a way that is none of ours.
+fn unsupported(file: &CredentialFile<'_>, source: &Value) -> Option<Error> {
     let other = [
         ("environment_id", "AWS's requests"),
         ("executable", "programs"),
         ("certificate", "certificates"),
     ];
-    let found = other.iter().find(|(name, _)| source.get(name).is_some());
-    match found {
-        Some((name, what)) => file.refuse(&format_args!(
-            "gets its subject token by {name}, and {what} are not supported: use a file or a url, or \
-             pass a source of tokens to Sasl::oauthbearer"
-        )),
-        None => file.refuse(&"has a credential_source with neither file nor url"),
-    }
+    let (name, what) = other.iter().find(|(name, _)| source.get(name).is_some())?;
+    Some(file.refuse(&format_args!(
+        "gets its subject token by {name}, and {what} are not supported: use a file or a url, or \
+         pass a source of tokens to Sasl::oauthbearer"
+    )))
 }

@@ -264,6 +264,73 @@ async fn whoever_refuses_is_named_with_what_to_change() {
 }
 
 #[tokio::test]
+async fn a_source_that_is_not_supported_is_refused_though_it_has_a_url() {
+    // As `gcloud iam workload-identity-pools create-cred-config --aws` writes it: its url gives the
+    // name of a role, which is no subject token.
+    let aws = json!({
+        "environment_id": "aws1",
+        "region_url": "URL/latest/meta-data/placement/availability-zone",
+        "url": "URL/latest/meta-data/iam/security-credentials",
+        "regional_cred_verification_url":
+            "https://sts.{region}.amazonaws.com?Action=GetCallerIdentity&Version=2011-06-15",
+    });
+    let both = json!({ "file": "/dev/null", "url": "URL" });
+    for (source, words) in [(aws, "environment_id"), (both, "both file and url")] {
+        let answers = [(200, "role-hunter2"), (200, STS)];
+        let (token, _) = ask_with(&external(source), &[PRINCIPAL], &answers).await;
+        let error = token.expect_err(words);
+        assert_eq!(error.kind(), ErrorKind::Config, "{error}");
+        assert!(error.to_string().contains(words), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn whom_to_impersonate_is_not_guessed() {
+    let folder = Folder::new("google-whom");
+    let subject = folder.write("token", "eyJhunter2");
+    let answers = [(200, STS), (200, IAM)];
+    for (name, value, answers) in [
+        ("service_account_impersonation_url", json!(7), &answers[..1]),
+        ("service_account_impersonation_url", json!("URL/v1/projects"), &answers),
+        ("service_account_impersonation_url", json!("URL/v1/:generateAccessToken"), &answers),
+        ("token_lifetime_seconds", json!({ "token_lifetime_seconds": "soon" }), &answers),
+    ] {
+        let mut file = impersonating(external(json!({ "file": subject })));
+        match name {
+            "token_lifetime_seconds" => file["service_account_impersonation"] = value,
+            _ => file[name] = value,
+        }
+        let (token, _) = ask_with(&file, &[PRINCIPAL], answers).await;
+        let error = token.expect_err(name);
+        assert_eq!(error.kind(), ErrorKind::Config, "{error}");
+        assert!(error.to_string().contains(name), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn what_google_s_iam_says_is_passed_on() {
+    let folder = Folder::new("google-iam");
+    let subject = folder.write("token", "eyJhunter2");
+    let file = impersonating(external(json!({ "file": subject })));
+    let disabled = "IAM Service Account Credentials API has not been used in project 1 before or it is disabled.";
+    let of = |message: &str| {
+        json!({ "error": { "code": 403, "message": message, "status": "PERMISSION_DENIED" } })
+            .to_string()
+    };
+    for (body, words, never) in [
+        (of(disabled), "403 PERMISSION_DENIED (IAM Service Account Credentials API has not", "x-x"),
+        (of("no ya29.hunter2\n"), "403 PERMISSION_DENIED", "ya29"),
+        (json!({ "error": { "status": 7, "message": [] } }).to_string(), "answers 403: give", "("),
+    ] {
+        let (token, _) = ask_with(&file, &[], &[(200, STS), (403, &body)]).await;
+        let error = token.expect_err(words).to_string();
+        let said = error.split_once(" answers ").and_then(|(_, said)| said.split_once(": give"));
+        let (said, _) = said.expect("an answer and advice");
+        assert!(error.contains(words) && !said.contains(never), "{error}");
+    }
+}
+
+#[tokio::test]
 async fn a_file_of_the_environment_comes_before_gcloud_s_own() {
     let folder = Folder::new("google-order");
     let (own, named) = (
