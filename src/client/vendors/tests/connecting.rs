@@ -14,7 +14,8 @@ use tokio::net::TcpListener;
 
 use super::hosted::Hosted;
 use crate::config::{
-    AwsCredentialsOrigin, ClientConfig, GoogleMetadata, Mechanism, Sasl as ClientSasl, TokenOrigin,
+    AwsCredentialsOrigin, ClientConfig, GoogleCredentials, GoogleMetadata, Mechanism,
+    Sasl as ClientSasl, TokenOrigin,
 };
 use crate::error::ErrorKind;
 use crate::ids::Timestamp;
@@ -258,6 +259,58 @@ async fn google_s_metadata_server_is_asked_by_the_handler_of_the_file() {
     hosted.lets_in_with(&hosted.file(&[]), lead_to(issuer.url.clone())).await;
     let bad = lead_to(format!("{}/bad", issuer.url));
     hosted.refuses_with(&hosted.file(&[]), ErrorKind::Authentication, bad).await;
+}
+
+#[tokio::test]
+async fn google_s_federation_lets_a_token_of_somebody_else_in_by_the_handler_of_the_file() {
+    let check = |token: &str| {
+        let is_good = token.starts_with("eyJ") && token.ends_with(".Z29vZA");
+        is_good.then(|| ("me".to_owned(), FOREVER))
+    };
+    let sasl = Sasl::new([SaslMechanism::OAuthBearer]).tokens(check);
+    let hosted = Hosted::start(include_str!("../gcp.properties"), Some(sasl)).await;
+    // Only the service account's token is good, and only for the subject token of the right file.
+    let answer = |request: &str| match request {
+        _ if request.contains("Bearer federated\r\n") => {
+            r#"{"accessToken":"good","expireTime":"9999-12-31T23:59:59Z"}"#
+        }
+        _ if request.contains("generateAccessToken") => {
+            r#"{"accessToken":"bad","expireTime":"9999-12-31T23:59:59Z"}"#
+        }
+        _ if request.ends_with("&subject_token=right") => {
+            r#"{"access_token":"federated","expires_in":3600}"#
+        }
+        _ => r#"{"access_token":"bad","expires_in":3600}"#,
+    };
+    let issuer = Issuer::start(answer).await;
+    // No property names a file of credentials: the environment does.
+    let lead_to = |subject: &str| {
+        let token = hosted.folder.join(subject);
+        std::fs::write(&token, subject).expect("written");
+        let file = hosted.folder.join(format!("{subject}.json"));
+        let url = &issuer.url;
+        let credentials = serde_json::json!({
+            "type": "external_account",
+            "audience": "//iam.googleapis.com/projects/1",
+            "subject_token_type": "urn:ietf:params:oauth:token-type:jwt",
+            "token_url": format!("{url}/v1/token"),
+            "service_account_impersonation_url":
+                format!("{url}/v1/projects/-/serviceAccounts/me@demo:generateAccessToken"),
+            "credential_source": { "file": token },
+        });
+        std::fs::write(&file, credentials.to_string()).expect("written");
+        move |config: &mut ClientConfig| {
+            let Some(ClientSasl(Mechanism::OAuthBearer(TokenOrigin::Source(source)))) =
+                &mut config.security.sasl
+            else {
+                panic!("a source of tokens")
+            };
+            *source = Arc::new(GoogleCredentials::file(file));
+        }
+    };
+    hosted.lets_in_with(&hosted.file(&[]), lead_to("right")).await;
+    let wrong = lead_to("wrong");
+    hosted.refuses_with(&hosted.file(&[]), ErrorKind::Authentication, wrong).await;
 }
 
 const REGION: &str = "eu-west-1";
