@@ -23,8 +23,10 @@ use super::*;
 /// A certificate is a file in PEM with its private key, of RSA, or a store of PKCS#12 (feature
 /// `pkcs12`); a private key in PEM may be encrypted (feature `encrypted-keys`).
 ///
-/// Not there: the login of a person (`AZURE_USERNAME`, Azure CLI), Azure Arc and Service Fabric, and
-/// the choice of one of these by `AZURE_TOKEN_CREDENTIALS`.
+/// Not there: the login of a person (`AZURE_USERNAME`, Azure CLI), the managed identities of Azure Arc
+/// and Service Fabric, which are refused, a certificate by its subject and issuer
+/// (`AZURE_CLIENT_SEND_CERTIFICATE_CHAIN`), and the choice of one of these by
+/// `AZURE_TOKEN_CREDENTIALS`.
 ///
 /// The property that selects it, as with Azure's library for Spring, is
 /// `sasl.login.callback.handler.class=com.azure.spring.cloud.service.implementation.kafka.KafkaOAuth2AuthenticateCallbackHandler`.
@@ -109,8 +111,8 @@ impl AzureIdentity {
     }
 
     /// Uses the certificate of an application (service principal) in place of the environment: a
-    /// file in PEM with the certificate and its private key, of RSA, or a store of PKCS#12. It is read for
-    /// every token.
+    /// file in PEM with the certificate and its private key, of RSA, or a store of PKCS#12. It is
+    /// read for every token.
     #[must_use]
     pub fn client_certificate(
         self,

@@ -221,6 +221,7 @@ async fn managed(
     if let Some(id) = client_id {
         query.push_str(&format!("&client_id={}", url_encoded(id)));
     }
+    refuse_other_hosts(variable)?;
     match (variable("IDENTITY_ENDPOINT"), variable("IDENTITY_HEADER")) {
         (Some(url), Some(header)) => {
             let mut token = of_app_service(&url, &query, &Secret::new(header), now).await?;
@@ -241,6 +242,33 @@ async fn managed(
             })
         }
     }
+}
+
+/// Refuses machines that announce a service that is spoken to otherwise: they have none of the others,
+/// and to wait for one would tell nothing.
+///
+/// # Errors
+/// [`ErrorKind::Config`](crate::ErrorKind::Config), with the variable that says so.
+fn refuse_other_hosts(variable: Variable<'_>) -> Result<()> {
+    let is_set = |name: &str| variable(name).is_some();
+    let (name, what) = match (is_set("IDENTITY_ENDPOINT"), is_set("IDENTITY_HEADER")) {
+        (true, true) if is_set("IDENTITY_SERVER_THUMBPRINT") => {
+            ("IDENTITY_SERVER_THUMBPRINT", "this is a cluster of Service Fabric")
+        }
+        (true, false) if is_set("IMDS_ENDPOINT") => ("IMDS_ENDPOINT", "this is a machine of Arc"),
+        (true, false) => {
+            return Err(Error::config(
+                "IDENTITY_ENDPOINT is set, and IDENTITY_HEADER is not: set both, as App Service \
+                 does, or none of them",
+            ));
+        }
+        _ => return Ok(()),
+    };
+    Err(Error::config(format!(
+        "{name} is set, so {what}, whose managed identity is not supported: give an application's \
+         secret or certificate (AZURE_CLIENT_SECRET, AZURE_CLIENT_CERTIFICATE_PATH), or a source of \
+         your own (Sasl::oauthbearer)"
+    )))
 }
 
 async fn of_app_service(url: &str, query: &str, header: &Secret, now: Timestamp) -> Result<Token> {

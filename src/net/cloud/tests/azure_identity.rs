@@ -298,6 +298,43 @@ async fn an_app_s_own_service_is_asked_before_the_machine_s() {
 }
 
 #[tokio::test]
+async fn a_machine_s_service_that_is_busy_may_be_asked_again() {
+    let app = &[("IDENTITY_ENDPOINT", "URL/msi"), ("IDENTITY_HEADER", "hunter2")][..];
+    let machine = &[("AZURE_POD_IDENTITY_AUTHORITY_HOST", "URL")][..];
+    for (environment, code) in [(app, 429), (app, 503), (machine, 429), (machine, 410)] {
+        let (refused, _) = ask_in(of_environment(), environment, (code, "")).await;
+        let error = refused.expect_err("busy");
+        assert_eq!(error.kind(), ErrorKind::Connect, "{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_machine_whose_service_is_another_is_refused_by_what_says_so() {
+    let (url, header) = (("IDENTITY_ENDPOINT", "URL/msi"), ("IDENTITY_HEADER", "hunter2"));
+    for (environment, words) in [
+        (&[url, ("IMDS_ENDPOINT", "URL")][..], "IMDS_ENDPOINT is set, so this is a machine of Arc"),
+        (
+            &[url, header, ("IDENTITY_SERVER_THUMBPRINT", "hunter2")],
+            "IDENTITY_SERVER_THUMBPRINT is set, so this is a cluster of Service Fabric",
+        ),
+        (&[url], "IDENTITY_HEADER is not: set both"),
+    ] {
+        for identity in [of_environment(), of_environment().managed_identity(None)] {
+            let (refused, _) = ask_in(identity, environment, (200, TOKEN)).await;
+            let error = refused.expect_err(words);
+            assert_eq!(error.kind(), ErrorKind::Config, "{error}");
+            assert!(error.to_string().contains(words), "{error}");
+        }
+    }
+    // What is configured before it counts.
+    let file = Folder::new("other-host");
+    let token = file.write("token", "eyJh.a.b");
+    let federated = ("AZURE_FEDERATED_TOKEN_FILE", &*token);
+    let environment = [&APPLICATION[..], &[url, federated]].concat();
+    ask_in(of_environment(), &environment, (200, TOKEN)).await.0.expect("a token");
+}
+
+#[tokio::test]
 async fn who_is_refused_hears_what_to_check_and_no_other_is_asked() {
     let folder = Folder::new("refused");
     let file = folder.write("token", "eyJh.a.b");
@@ -363,7 +400,30 @@ async fn a_file_without_a_token_is_told_by_its_variable() {
 }
 
 #[tokio::test]
-async fn what_is_half_set_or_no_name_is_refused_by_its_name() {
+async fn each_variable_that_is_missing_is_told_with_the_one_that_wants_it() {
+    let proofs = [
+        ("AZURE_CLIENT_SECRET", "hunter2"),
+        ("AZURE_CLIENT_CERTIFICATE_PATH", "/c"),
+        ("AZURE_FEDERATED_TOKEN_FILE", "/t"),
+    ];
+    let managed = [("IDENTITY_ENDPOINT", "URL/other"), ("IDENTITY_HEADER", "hunter2")];
+    for proof in proofs {
+        for (given, missing) in
+            [(APPLICATION[0], "AZURE_CLIENT_ID"), (APPLICATION[1], "AZURE_TENANT_ID")]
+        {
+            // What is empty is not set.
+            let environment = [&managed[..], &[proof, given, (missing, "")]].concat();
+            let (refused, _) = ask_in(of_environment(), &environment, (200, TOKEN)).await;
+            let error = refused.expect_err(missing);
+            assert_eq!(error.kind(), ErrorKind::Config, "{error}");
+            let words = format!("{} is set, and {missing} is not: set it", proof.0);
+            assert_eq!(error.to_string(), words);
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_is_no_name_or_no_file_is_refused_by_its_name() {
     let identity = of_environment;
     let wrong_host = [
         &APPLICATION[..],
@@ -371,13 +431,7 @@ async fn what_is_half_set_or_no_name_is_refused_by_its_name() {
     ]
     .concat();
     for (identity, environment, words) in [
-        (identity(), &[("AZURE_CLIENT_SECRET", "hunter2")][..], "AZURE_TENANT_ID is not"),
-        (
-            identity(),
-            &[("AZURE_CLIENT_CERTIFICATE_PATH", "/c"), ("AZURE_TENANT_ID", "T")],
-            "AZURE_CLIENT_ID is not",
-        ),
-        (identity(), &wrong_host, "AZURE_AUTHORITY_HOST"),
+        (identity(), &*wrong_host, "AZURE_AUTHORITY_HOST"),
         (identity().client_secret("T/../x", "C", "hunter2"), &[], "AZURE_TENANT_ID"),
         (identity().workload_identity("T", "C", "/no/such"), &[], "/no/such"),
         (identity().client_certificate("T", "C", "/no/such"), &[], "/no/such"),
