@@ -36,8 +36,8 @@ pub struct GoogleMetadata {
 /// Service for Apache Kafka takes. Requires the features `oidc` and `tls`.
 ///
 /// They are what the environment variable `GOOGLE_APPLICATION_CREDENTIALS` names, else what
-/// `gcloud auth application-default login` has written, else what [`GoogleMetadata`] gives. Files may
-/// be of these types:
+/// `gcloud auth application-default login` has written, else what [`GoogleMetadata`] gives, asked at
+/// `GCE_METADATA_HOST` if that is set. Files may be of these types:
 ///
 /// | `type` | what it is |
 /// |---|---|

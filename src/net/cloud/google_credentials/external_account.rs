@@ -1,7 +1,10 @@
 //! Workload identity federation: Google's Security Token Service takes the token of somebody whom a
 //! pool of identities trusts for one of its own (RFC 8693; AIP-4117).
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use hyper::StatusCode;
+use serde_json::json;
 use zeroize::Zeroizing;
 
 use super::super::super::http::url_encoded;
@@ -27,10 +30,19 @@ pub(super) async fn token(
     let endpoint = CloudEndpoint::of_internet(WHAT, file.text("token_url")?, tls)?;
     let (audience, kind) = (file.text("audience")?, file.text("subject_token_type")?);
     let target = Impersonation::of_external_account(file)?;
+    let login = login(file)?;
+    let options = match (&login, file.optional("workforce_pool_user_project")) {
+        (None, Some(project)) => {
+            let options = json!({ "userProject": project }).to_string();
+            format!("&options={}", url_encoded(&options))
+        }
+        // A client has a project already.
+        _ => String::new(),
+    };
     let subject = subject_token(file, tls).await?;
     let subject = Zeroizing::new(url_encoded(subject.expose()));
     let form = Zeroizing::new(format!(
-        "grant_type={}&audience={}&scope={}&requested_token_type={}&subject_token_type={}\
+        "grant_type={}&audience={}&scope={}&requested_token_type={}{options}&subject_token_type={}\
          &subject_token={}",
         url_encoded("urn:ietf:params:oauth:grant-type:token-exchange"),
         url_encoded(audience),
@@ -39,7 +51,9 @@ pub(super) async fn token(
         url_encoded(kind),
         subject.as_str(),
     ));
-    let answer = endpoint.in_time(endpoint.post(&[FORM], form)).await?;
+    let mut headers = vec![FORM];
+    headers.extend(login.as_ref().map(|login| ("authorization", login.as_str())));
+    let answer = endpoint.in_time(endpoint.post(&headers, form)).await?;
     if answer.head.status != StatusCode::OK {
         let advice = "check that the subject token has not expired, and that the pool in audience \
                       has a provider which trusts its issuer, audience and attributes";
@@ -53,5 +67,18 @@ pub(super) async fn token(
             let end = found.expires_at.ok_or_else(without)?;
             Ok(AccountToken { access: found.value, end, email: None })
         }
+    }
+}
+
+/// The header of a client that the exchange is for, if there is one (RFC 7617).
+fn login(file: &CredentialFile<'_>) -> Result<Option<Zeroizing<String>>> {
+    match (file.optional("client_id"), file.optional("client_secret")) {
+        (Some(id), Some(secret)) => {
+            let pair = Zeroizing::new(format!("{id}:{secret}"));
+            let pair = Zeroizing::new(STANDARD.encode(pair.as_bytes()));
+            Ok(Some(Zeroizing::new(format!("Basic {}", pair.as_str()))))
+        }
+        (None, None) => Ok(None),
+        _ => Err(file.refuse(&"has one of client_id and client_secret: give both or none")),
     }
 }

@@ -40,6 +40,10 @@ const NO_FILE: &str = "there is no file of credentials (GOOGLE_APPLICATION_CREDE
 
 const FILE: &str = "GOOGLE_APPLICATION_CREDENTIALS";
 
+/// Where Google's libraries look for what stands in for the metadata server: a host, with a port if
+/// need be.
+const METADATA_HOST: &str = "GCE_METADATA_HOST";
+
 /// Whose tokens they are, where a file does not say it; Google's own programs read it, too.
 const PRINCIPAL: &str = "GOOGLE_MANAGED_KAFKA_AUTH_PRINCIPAL";
 
@@ -72,8 +76,11 @@ pub(super) async fn fetch(
     let variable = |name: &str| variable(name).filter(|value| !value.is_empty());
     let file = credentials.file.clone().or_else(|| variable(FILE).map(PathBuf::from));
     let Some(file) = file.or_else(|| well_known(&variable).filter(|file| file.exists())) else {
-        let token = GoogleMetadata::new().token(now).await;
-        return token.map_err(|error| match error.downcast::<Error>() {
+        let mut machine = GoogleMetadata::new();
+        if let Some(host) = variable(METADATA_HOST) {
+            machine = machine.endpoint(format!("http://{host}"));
+        }
+        return machine.token(now).await.map_err(|error| match error.downcast::<Error>() {
             Ok(error) => error.with_context(NO_FILE).into(),
             Err(error) => error,
         });
@@ -130,6 +137,10 @@ async fn own_token(
         "service_account" => service_account::token(file, tls, now).await,
         "authorized_user" => user::token(file, tls, now).await,
         "external_account" => external_account::token(file, tls, now).await,
+        // Only among source_credentials: whoever may be acted as has `delegates` for a chain.
+        "impersonated_service_account" => Err(file.refuse(
+            &"has source_credentials that are impersonated, too: name those in between as delegates",
+        )),
         other => Err(file.refuse(&format_args!(
             "is of the type {:?}, which is not known here: service_account, authorized_user, \
              external_account and impersonated_service_account are",

@@ -1,6 +1,7 @@
 //! Service accounts of Google Cloud by a key in a file: a JWT that the key signs is the grant for an
 //! access token (RFC 7523), as `oidc/` has it.
 
+use super::super::super::endpoint::HttpEndpoint;
 use super::super::super::oidc::Oidc;
 use super::super::endpoint::LIMIT;
 use super::super::google::SCOPE;
@@ -19,9 +20,9 @@ pub(super) async fn token(
     tls: &TlsConfig,
     now: Timestamp,
 ) -> Result<AccountToken> {
-    let oidc = Oidc::new(grant(file, tls)?)?;
+    let oidc = Oidc::new(grant(file, tls)?).map_err(in_google_s_words)?;
     let found = oidc.token(now).await.map_err(|error| match error.downcast::<Error>() {
-        Ok(error) => *error,
+        Ok(error) => in_google_s_words(*error),
         // It has no others.
         Err(error) => Error::new(ErrorKind::Authentication, error.to_string()),
     })?;
@@ -33,10 +34,25 @@ pub(super) async fn token(
     Ok(AccountToken { access: found.value, end, email })
 }
 
+/// What is told of settings of OAUTHBEARER, told of what stands for them.
+fn in_google_s_words(error: Error) -> Error {
+    let names = [
+        ("sasl.oauthbearer.assertion.private.key.pem", "private_key"),
+        ("sasl.oauthbearer.assertion.algorithm", "Google's algorithm"),
+        ("sasl.oauthbearer.token.endpoint.url", "token_uri"),
+        ("sasl.login.connect.timeout.ms", "the longest wait"),
+        ("sasl.login.read.timeout.ms", "the longest wait"),
+        ("https.ca.location", "GoogleCredentials::tls"),
+    ];
+    names.into_iter().fold(error, |error, (name, googles)| error.renamed(name, googles))
+}
+
 fn grant(file: &CredentialFile<'_>, tls: &TlsConfig) -> Result<OidcConfig> {
     let (url, email) = (file.text("token_uri")?, file.text("client_email")?);
-    if !url.starts_with("https://") && !url.starts_with("http://") {
-        return Err(file.refuse(&"has a token_uri that is no URL"));
+    // Who reads the JWT on its way can have a token for it.
+    let endpoint = HttpEndpoint::parse("Google's endpoint of tokens", url);
+    if !endpoint.is_some_and(|endpoint| endpoint.is_https() || endpoint.is_local()) {
+        return Err(file.refuse(&"has a token_uri that is no URL: https://host/path is allowed"));
     }
     let key = Secret::from(file.text("private_key")?);
     let signer = AssertionSigner::key_pem(AssertionAlgorithm::Rs256, key);

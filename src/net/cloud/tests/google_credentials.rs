@@ -37,6 +37,8 @@ async fn ask_with(
         let text = error.to_string();
         assert!(!text.contains("hunter2") && !text.contains('\n'), "{text}");
         assert!(text.contains(&path), "{text}");
+        // Nobody has set properties of OAUTHBEARER.
+        assert!(!text.contains("sasl."), "{text}");
         served.abort();
     }
     (token, served.await.unwrap_or_default())
@@ -115,6 +117,25 @@ async fn the_token_of_a_url_is_asked_for_with_its_headers_and_found_in_its_field
     assert!(asked[0].starts_with("GET /metadata/identity/oauth2/token?resource=api://x HTTP/1.1"));
     assert!(asked[0].contains("metadata: True\r\n"), "{}", asked[0]);
     assert!(asked[1].ends_with("&subject_token=eyJhunter2"), "{}", asked[1]);
+}
+
+#[tokio::test]
+async fn a_workforce_names_its_project_and_a_client_itself() {
+    let folder = Folder::new("google-workforce");
+    let subject = folder.write("token", "eyJhunter2");
+    let mut file = external(json!({ "file": subject }));
+    file["workforce_pool_user_project"] = "7&8".into();
+    let (token, asked) = ask_with(&file, &[PRINCIPAL], &[(200, STS)]).await;
+    token.expect("a token");
+    let options = "&options=%7B%22userProject%22%3A%227%268%22%7D&";
+    assert!(asked[0].contains(options) && !asked[0].contains("authorization"), "{}", asked[0]);
+    // The project of a client is known by it.
+    file["client_id"] = "me".into();
+    file["client_secret"] = "hunter2".into();
+    let (token, asked) = ask_with(&file, &[PRINCIPAL], &[(200, STS)]).await;
+    token.expect("a token");
+    assert!(asked[0].contains("authorization: Basic bWU6aHVudGVyMg==\r\n"), "{}", asked[0]);
+    assert!(!asked[0].contains("options"), "{}", asked[0]);
 }
 
 fn user() -> Value {
@@ -209,6 +230,16 @@ async fn what_is_none_of_google_s_files_is_refused_unseen() {
         (json!({ "type": "service_account", "client_email": "x" }), "no text token_uri"),
         (service_account("hunter2", "http://127.0.0.1:1/"), "private key"),
         (service_account("hunter2", "hunter2"), "URL"),
+        (service_account("hunter2", "http://example.org/hunter2"), "https://host/path"),
+        (with(user(), "type", json!("external_account_authorized_user")), "not known here"),
+        (with(file(json!({ "file": "/no" })), "client_id", json!("hunter2")), "client_secret"),
+        (
+            impersonating(json!({
+                "type": "impersonated_service_account",
+                "source_credentials": impersonating(json!({ "type": "impersonated_service_account" })),
+            })),
+            "delegates",
+        ),
         (with(user(), "refresh_token", Value::Null), "no text refresh_token"),
         (with(user(), "token_uri", json!("http://example.org/hunter2")), "https://host/path"),
         (with(file(json!({ "file": "/no/such" })), "token_url", json!(1)), "no text token_url"),
@@ -349,6 +380,31 @@ async fn a_file_of_the_environment_comes_before_gcloud_s_own() {
         let error = fetch(&credentials, &variable, NOW).await.expect_err("no credentials");
         assert!(error.to_string().contains(file.as_str()), "{error}");
     }
+}
+
+#[tokio::test]
+async fn without_a_file_the_machine_is_asked() {
+    let folder = Folder::new("google-machine");
+    let config = folder.0.display().to_string();
+    let answers = ["a@p.iam.gserviceaccount.com", GOOGLES_TOKEN, "hunter2"];
+    let answers = answers.into_iter().zip([200, 200, 404]);
+    let answers = answers.map(|(body, status)| (status, GOOGLES, body.to_owned()));
+    let (url, served) = answering(answers.collect()).await;
+    let host = url.strip_prefix("http://").expect("in clear").to_owned();
+    let variable = |name: &str| match name {
+        "CLOUDSDK_CONFIG" => Some(config.clone()),
+        "GCE_METADATA_HOST" => Some(host.clone()),
+        _ => None,
+    };
+    let credentials = GoogleCredentials::application_default();
+    let token = fetch(&credentials, &variable, NOW).await.expect("a token");
+    let (claims, access) = parts(&token);
+    assert_eq!(access, "ya29.hunter2");
+    assert_eq!(claims["sub"], "a@p.iam.gserviceaccount.com");
+    let error = fetch(&credentials, &variable, NOW).await.expect_err("no account");
+    assert!(error.to_string().contains("GOOGLE_APPLICATION_CREDENTIALS"), "{error}");
+    assert!(!error.to_string().contains("hunter2"), "{error}");
+    assert_eq!(served.await.expect("served").len(), 3);
 }
 
 proptest::proptest! {
