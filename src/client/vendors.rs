@@ -14,6 +14,13 @@ enum Expected {
 
 use Expected::{Helps, Works};
 
+/// What becomes of a file with tokens.
+const OAUTHBEARER: Expected = if cfg!(feature = "oidc") {
+    Works("SASL_SSL OAUTHBEARER")
+} else {
+    Helps("built without kavka's feature oidc")
+};
+
 const FILES: &[(&str, &str, Expected)] = &[
     ("Confluent Cloud", include_str!("vendors/confluent.properties"), Works("SASL_SSL PLAIN")),
     ("librdkafka's of it", include_str!("vendors/librdkafka.properties"), Works("SASL_SSL PLAIN")),
@@ -37,41 +44,17 @@ const FILES: &[(&str, &str, Expected)] = &[
     ),
     ("MSK with certificates", include_str!("vendors/msk-mtls.properties"), Works("SSL")),
     ("Event Hubs", include_str!("vendors/eventhubs.properties"), Works("SASL_SSL PLAIN")),
-    (
-        "Event Hubs with an identity",
-        include_str!("vendors/azure.properties"),
-        if cfg!(feature = "oidc") {
-            Works("SASL_SSL OAUTHBEARER")
-        } else {
-            Helps("built without kavka's feature oidc")
-        },
-    ),
+    ("Event Hubs with an identity", include_str!("vendors/azure.properties"), OAUTHBEARER),
     (
         "Event Hubs with an identity, by Azure's library for Java",
         include_str!("vendors/eventhubs-entra.properties"),
-        if cfg!(feature = "oidc") {
-            Works("SASL_SSL OAUTHBEARER")
-        } else {
-            Helps("built without kavka's feature oidc")
-        },
+        OAUTHBEARER,
     ),
-    (
-        "Google Managed Kafka",
-        include_str!("vendors/gcp.properties"),
-        if cfg!(feature = "oidc") {
-            Works("SASL_SSL OAUTHBEARER")
-        } else {
-            Helps("built without kavka's feature oidc")
-        },
-    ),
+    ("Google Managed Kafka", include_str!("vendors/gcp.properties"), OAUTHBEARER),
     (
         "Confluent Cloud with an identity provider",
         include_str!("vendors/oidc.properties"),
-        if cfg!(feature = "oidc") {
-            Works("SASL_SSL OAUTHBEARER")
-        } else {
-            Helps("built without kavka's feature oidc")
-        },
+        OAUTHBEARER,
     ),
     (
         "Aiven with Java's stores",

@@ -45,11 +45,12 @@ impl HttpEndpoint {
         self.uri.scheme_str() == Some("https")
     }
 
-    /// Whether it is on this machine, so that nobody else hears what is said in clear.
+    /// Whether nobody else hears what is said: over TLS, or on this machine.
     #[cfg(feature = "tls")]
-    pub(super) fn is_local(&self) -> bool {
+    pub(super) fn is_private(&self) -> bool {
         let host = self.peer.address().host();
-        host == "localhost"
+        self.is_https()
+            || host == "localhost"
             || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
     }
 

@@ -9,11 +9,15 @@ use std::io;
 use std::sync::Arc;
 use std::time::Instant;
 
+#[cfg(feature = "oidc")]
+use base64::Engine as _;
+#[cfg(feature = "oidc")]
+use base64::engine::general_purpose::STANDARD;
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Bytes, Incoming};
 use hyper::http::response::Parts;
 use hyper::http::uri::Authority;
-use hyper::{Request, StatusCode};
+use hyper::{Request, StatusCode, Uri};
 use hyper_util::rt::TokioIo;
 use serde_json::Value;
 use zeroize::{Zeroize, Zeroizing};
@@ -153,6 +157,19 @@ async fn read(mut body: Incoming, longest: usize) -> Result<Zeroizing<Vec<u8>>, 
         whole.extend_from_slice(&piece);
     }
     Ok(whole)
+}
+
+/// The path of a URL, with its query.
+pub(super) fn path(uri: &Uri) -> &str {
+    uri.path_and_query().map_or("/", |path| path.as_str())
+}
+
+/// The header of a user and a password (RFC 7617).
+#[cfg(feature = "oidc")]
+pub(super) fn basic(user: &str, password: &str) -> Zeroizing<String> {
+    let pair = Zeroizing::new(format!("{user}:{password}"));
+    let pair = Zeroizing::new(STANDARD.encode(pair.as_bytes()));
+    Zeroizing::new(format!("Basic {}", pair.as_str()))
 }
 
 /// As `application/x-www-form-urlencoded` has it.

@@ -74,7 +74,7 @@ impl AwsEndpoint {
 
     /// Warns if it is asked in clear; the variable is what names its URL.
     pub(super) fn warn_if_clear(&self, variable: &str) {
-        if !self.http.is_https() && !self.http.is_local() {
+        if !self.http.is_private() {
             warn!(
                 endpoint = %shown(self.host()),
                 "credentials of AWS come in clear, and everybody on the way can read them: give \
@@ -126,7 +126,7 @@ impl AwsEndpoint {
 
     fn request(&self, ask: Ask<'_>) -> Result<Request<Full<Bytes>>> {
         let Ask { method, path, headers, body } = ask;
-        let own = self.http.uri().path_and_query().map_or("/", |path| path.as_str());
+        let own = http::path(self.http.uri());
         let path = path.unwrap_or(own);
         self.http.request(method, path, "application/json", headers, body).ok_or_else(|| {
             refused(format!("{} cannot be asked: its URL or a token is odd", self.http.shown()))

@@ -23,7 +23,9 @@ impl TokenSource for AzureImds {
     }
 }
 
-async fn fetch(imds: &AzureImds, now: Timestamp) -> Result<Token> {
+/// # Errors
+/// Those of [`AzureImds`].
+pub(super) async fn fetch(imds: &AzureImds, now: Timestamp) -> Result<Token> {
     let endpoint = CloudEndpoint::of_machine(WHAT, imds.endpoint.0.expose())?;
     let path = path(&endpoint, imds.query.expose());
     let answer = endpoint.in_time(endpoint.get(&path, HEADER)).await?;
@@ -34,8 +36,7 @@ async fn fetch(imds: &AzureImds, now: Timestamp) -> Result<Token> {
     }
     let found = AccessToken::of_answer(&answer.body, now)
         .ok_or_else(|| endpoint.without("an access_token"))?;
-    let mut token = Token::new(found.value);
-    token.expires_at = found.expires_at;
+    let mut token = Token::from(found);
     token.extensions.clone_from(&imds.extensions);
     Ok(token)
 }

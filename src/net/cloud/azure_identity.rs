@@ -8,8 +8,8 @@ use hyper::StatusCode;
 use super::super::endpoint::HttpEndpoint;
 use super::super::http::url_encoded;
 use super::super::oidc::Oidc;
-use super::Variable;
 use super::endpoint::{AccessToken, CloudEndpoint, LIMIT};
+use super::{Variable, azure};
 use crate::boxed::BoxFuture;
 use crate::config::{
     Assertion, AssertionAlgorithm, AssertionSigner, AzureCredential, AzureIdentity, AzureImds,
@@ -30,7 +30,7 @@ impl TokenSource for AzureIdentity {
     fn token(&self, now: Timestamp) -> BoxFuture<'_, Result<Token, SaslError>> {
         Box::pin(async move {
             let of_process = |name: &str| std::env::var(name).ok();
-            fetch(self, &of_process, now).await
+            Ok(fetch(self, &of_process, now).await?)
         })
     }
 }
@@ -40,7 +40,7 @@ pub(super) async fn fetch(
     identity: &AzureIdentity,
     variable: Variable<'_>,
     now: Timestamp,
-) -> Result<Token, SaslError> {
+) -> Result<Token> {
     let variable = |name: &str| {
         let given = match name {
             "AZURE_TENANT_ID" => identity.tenant_id.clone(),
@@ -59,19 +59,14 @@ pub(super) async fn fetch(
             let url = token_endpoint(host.as_deref().unwrap_or(PUBLIC_CLOUD), &tenant_id)?;
             let named = |error| in_azure_s_words(error).with_context(of(&proof));
             let oidc = Oidc::new(grant(identity, &url, client_id, &proof)).map_err(named)?;
-            oidc.token(now).await.map_err(|error| match error.downcast::<Error>() {
-                Ok(error) => named(*error).into(),
-                Err(error) => error,
-            })
+            oidc.ask(now).await.map_err(named)
         }
         AzureCredential::ManagedIdentity { client_id } => {
             let token = managed(identity, &variable, client_id.as_deref(), now).await;
             // The machine may be asked for want of anything else.
-            let is_last = identity.credential.is_none();
-            token.map_err(|error| match error.downcast::<Error>() {
-                Ok(error) if is_last => error.with_context(NOTHING_ELSE).into(),
-                Ok(error) => error,
-                Err(error) => error,
+            token.map_err(|error| match &identity.credential {
+                None => error.with_context(NOTHING_ELSE),
+                Some(_) => error,
             })
         }
     }
@@ -120,7 +115,7 @@ pub(super) fn token_endpoint(host: &str, tenant_id: &str) -> Result<String> {
     let is_name = host.contains('.') && host.bytes().all(is_of_name);
     let host = if is_name { format!("https://{host}") } else { host.to_owned() };
     let is_allowed = HttpEndpoint::parse(WHAT, &host).is_some_and(|http| {
-        (http.is_https() || http.is_local()) && http.uri().query().is_none() && !host.contains('#')
+        http.is_private() && http.uri().query().is_none() && !host.contains('#')
     });
     if !is_allowed {
         return Err(Error::config(
@@ -215,7 +210,7 @@ async fn managed(
     variable: Variable<'_>,
     client_id: Option<&str>,
     now: Timestamp,
-) -> Result<Token, SaslError> {
+) -> Result<Token> {
     let resource = identity.scope.strip_suffix("/.default").unwrap_or(&identity.scope);
     let mut query = format!("resource={}", url_encoded(resource));
     if let Some(id) = client_id {
@@ -236,10 +231,7 @@ async fn managed(
                 let host = host.trim_end_matches('/');
                 imds = imds.endpoint(format!("{host}/metadata/identity/oauth2/token"));
             }
-            imds.token(now).await.map_err(|error| match error.downcast::<Error>() {
-                Ok(error) => in_azure_s_words(*error).into(),
-                Err(error) => error,
-            })
+            azure::fetch(&imds, now).await.map_err(in_azure_s_words)
         }
     }
 }
@@ -283,7 +275,5 @@ async fn of_app_service(url: &str, query: &str, header: &Secret, now: Timestamp)
     }
     let found = AccessToken::of_answer(&answer.body, now)
         .ok_or_else(|| endpoint.without("an access_token"))?;
-    let mut token = Token::new(found.value);
-    token.expires_at = found.expires_at;
-    Ok(token)
+    Ok(found.into())
 }

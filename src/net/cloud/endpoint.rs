@@ -17,9 +17,9 @@ use super::super::endpoint::HttpEndpoint;
 use super::super::http::{self, HttpFailure, WipedJson};
 #[cfg(feature = "tls")]
 use super::super::tls::Tls;
-use crate::config::Secret;
 #[cfg(feature = "tls")]
 use crate::config::TlsConfig;
+use crate::config::{Secret, Token};
 use crate::error::{Error, ErrorKind, Result};
 use crate::ids::Timestamp;
 use crate::runtime;
@@ -78,7 +78,7 @@ impl CloudEndpoint {
     /// no TLS for it; its text is not shown.
     #[cfg(feature = "tls")]
     pub(super) fn of_internet(what: &'static str, url: &str, tls: &TlsConfig) -> Result<Self> {
-        let http = HttpEndpoint::parse(what, url).filter(|http| http.is_https() || http.is_local());
+        let http = HttpEndpoint::parse(what, url).filter(HttpEndpoint::is_private);
         let http = http.ok_or_else(|| {
             Error::config(format!("{what}: its URL is none: https://host/path is allowed"))
         })?;
@@ -120,7 +120,7 @@ impl CloudEndpoint {
     /// Those of [`Self::get`].
     #[cfg(feature = "tls")]
     pub(super) async fn get_with(&self, headers: &[(&str, &str)]) -> Result<CloudAnswer> {
-        let path = self.uri().path_and_query().map_or("/", |path| path.as_str());
+        let path = http::path(self.uri());
         let accept = "application/json, text/plain";
         self.exchange(self.http.request(Method::GET, path, accept, headers, Zeroizing::default()))
             .await
@@ -136,7 +136,7 @@ impl CloudEndpoint {
         headers: &[(&str, &str)],
         body: Zeroizing<String>,
     ) -> Result<CloudAnswer> {
-        let path = self.uri().path_and_query().map_or("/", |path| path.as_str());
+        let path = http::path(self.uri());
         let request = self.http.request(Method::POST, path, "application/json", headers, body);
         self.exchange(request).await
     }
@@ -187,6 +187,14 @@ impl CloudEndpoint {
     fn silent(&self, why: &dyn Display) -> Error {
         let message = format!("{} did not answer: {why}{}", self.http.shown(), self.hint);
         Error::new(ErrorKind::Connect, message)
+    }
+}
+
+impl From<AccessToken> for Token {
+    fn from(found: AccessToken) -> Self {
+        let mut token = Self::new(found.value);
+        token.expires_at = found.expires_at;
+        token
     }
 }
 

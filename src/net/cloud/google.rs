@@ -41,7 +41,9 @@ impl TokenSource for GoogleMetadata {
     }
 }
 
-async fn fetch(google: &GoogleMetadata, now: Timestamp) -> Result<Token> {
+/// # Errors
+/// Those of [`GoogleMetadata`].
+pub(super) async fn fetch(google: &GoogleMetadata, now: Timestamp) -> Result<Token> {
     let endpoint = CloudEndpoint::of_machine(WHAT, google.endpoint.0.expose())?;
     endpoint
         .in_time(async {

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use base64::Engine as _;
-use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http_body_util::Full;
 use hyper::body::Bytes;
 use hyper::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST, HeaderValue};
@@ -97,7 +97,11 @@ impl Oidc {
 
     /// Asks until there is an answer, for as long as `sasl.login.retry.backoff.max.ms`, as Java's
     /// `Retry` does.
-    async fn ask(&self, now: Timestamp) -> Result<Token, SaslError> {
+    ///
+    /// # Errors
+    /// [`ErrorKind::Connect`] if another attempt may succeed; else [`ErrorKind::Authentication`], or
+    /// [`ErrorKind::Config`] if it cannot be asked, or no assertion can be made.
+    pub(super) async fn ask(&self, now: Timestamp) -> Result<Token> {
         let begin = runtime::now();
         let end = begin + self.config.retry_backoff_max;
         let mut pause = self.config.retry_backoff.max(Duration::from_millis(1));
@@ -110,9 +114,7 @@ impl Oidc {
                     runtime::sleep_until(runtime::now() + pause).await;
                     pause *= 2;
                 }
-                Err(TokenFailure::Passing(error) | TokenFailure::Lasting(error)) => {
-                    return Err(Box::new(error));
-                }
+                Err(failure) => return Err(failure.into()),
             }
         }
     }
@@ -183,11 +185,10 @@ impl Oidc {
                 "the token endpoint cannot be asked: its URL or the client id is odd",
             ))
         };
-        let mut request =
-            Request::post(self.uri.path_and_query().map_or("/", |path| path.as_str()))
-                .header(HOST, self.uri.authority().map_or("", |authority| authority.as_str()))
-                .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
-                .header(ACCEPT, "application/json");
+        let mut request = Request::post(http::path(&self.uri))
+            .header(HOST, self.uri.authority().map_or("", |authority| authority.as_str()))
+            .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
+            .header(ACCEPT, "application/json");
         if let Grant::ClientSecret { id, secret } = &self.config.grant
             && !self.config.is_secret_in_form
         {
@@ -202,11 +203,10 @@ impl Oidc {
     }
 
     fn basic(&self, id: &str, secret: &str) -> Zeroizing<String> {
-        let pair = Zeroizing::new(match self.config.url_encodes_header {
-            true => format!("{}:{}", url_encoded(id), url_encoded(secret)),
-            false => format!("{id}:{secret}"),
-        });
-        Zeroizing::new(format!("Basic {}", STANDARD.encode(pair.as_bytes())))
+        match self.config.url_encodes_header {
+            true => http::basic(&url_encoded(id), &Zeroizing::new(url_encoded(secret))),
+            false => http::basic(id, secret),
+        }
     }
 
     /// The parameters, in the order of Java's request formatters.
@@ -327,22 +327,26 @@ impl Oidc {
 
 impl TokenSource for Oidc {
     fn token(&self, now: Timestamp) -> BoxFuture<'_, Result<Token, SaslError>> {
-        Box::pin(self.ask(now))
+        Box::pin(async move { Ok(self.ask(now).await?) })
     }
 }
 
-impl From<TokenFailure> for SaslError {
+impl From<TokenFailure> for Error {
     fn from(failure: TokenFailure) -> Self {
         let (TokenFailure::Passing(error) | TokenFailure::Lasting(error)) = failure;
-        Box::new(error)
+        error
     }
 }
 
 /// When a JWT expires, in milliseconds; `None` if it is none or does not say.
 fn expiry(token: &str) -> Option<i64> {
+    claims(token)?.get("exp")?.as_i64()?.checked_mul(1000)
+}
+
+/// What a JWT claims, whoever has signed it; `None` if it is none.
+pub(super) fn claims(token: &str) -> Option<Value> {
     let claims = URL_SAFE_NO_PAD.decode(token.split('.').nth(1)?).ok()?;
-    let claims: Value = serde_json::from_slice(&claims).ok()?;
-    claims.get("exp")?.as_i64()?.checked_mul(1000)
+    serde_json::from_slice(&claims).ok()
 }
 
 #[cfg(test)]

@@ -67,7 +67,7 @@ async fn dripped(bytes: usize) -> Result<usize, String> {
     });
     let answer = oidc("http://localhost/").exchange(Box::new(ours), Timestamp(0)).await;
     serving.abort();
-    answer.map(|(_, body)| body.len()).map_err(|failure| SaslError::from(failure).to_string())
+    answer.map(|(_, body)| body.len()).map_err(|failure| Error::from(failure).to_string())
 }
 
 #[test]

@@ -1,13 +1,11 @@
 //! Workload identity federation: Google's Security Token Service takes the token of somebody whom a
 //! pool of identities trusts for one of its own (RFC 8693; AIP-4117).
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use hyper::StatusCode;
 use serde_json::json;
 use zeroize::Zeroizing;
 
-use super::super::super::http::url_encoded;
+use super::super::super::http::{basic, url_encoded};
 use super::super::endpoint::{AccessToken, CloudEndpoint, FORM, PASSING};
 use super::super::google::SCOPE;
 use super::impersonation::Impersonation;
@@ -73,11 +71,7 @@ pub(super) async fn token(
 /// The header of a client that the exchange is for, if there is one (RFC 7617).
 fn login(file: &CredentialFile<'_>) -> Result<Option<Zeroizing<String>>> {
     match (file.optional("client_id"), file.optional("client_secret")) {
-        (Some(id), Some(secret)) => {
-            let pair = Zeroizing::new(format!("{id}:{secret}"));
-            let pair = Zeroizing::new(STANDARD.encode(pair.as_bytes()));
-            Ok(Some(Zeroizing::new(format!("Basic {}", pair.as_str()))))
-        }
+        (Some(id), Some(secret)) => Ok(Some(basic(id, secret))),
         (None, None) => Ok(None),
         _ => Err(file.refuse(&"has one of client_id and client_secret: give both or none")),
     }

@@ -26,7 +26,7 @@ use serde_json::Value;
 use super::super::files;
 use super::super::http::WipedJson;
 use super::Variable;
-use super::google::wrapped;
+use super::google::{self, wrapped};
 use crate::boxed::BoxFuture;
 use crate::config::{
     GoogleCredentials, GoogleMetadata, SaslError, Secret, TlsConfig, Token, TokenSource,
@@ -62,7 +62,7 @@ impl TokenSource for GoogleCredentials {
     fn token(&self, now: Timestamp) -> BoxFuture<'_, Result<Token, SaslError>> {
         Box::pin(async move {
             let of_process = |name: &str| std::env::var(name).ok();
-            fetch(self, &of_process, now).await
+            Ok(fetch(self, &of_process, now).await?)
         })
     }
 }
@@ -72,7 +72,7 @@ pub(super) async fn fetch(
     credentials: &GoogleCredentials,
     variable: Variable<'_>,
     now: Timestamp,
-) -> Result<Token, SaslError> {
+) -> Result<Token> {
     let variable = |name: &str| variable(name).filter(|value| !value.is_empty());
     let file = credentials.file.clone().or_else(|| variable(FILE).map(PathBuf::from));
     let Some(file) = file.or_else(|| well_known(&variable).filter(|file| file.exists())) else {
@@ -80,10 +80,7 @@ pub(super) async fn fetch(
         if let Some(host) = variable(METADATA_HOST) {
             machine = machine.endpoint(format!("http://{host}"));
         }
-        return machine.token(now).await.map_err(|error| match error.downcast::<Error>() {
-            Ok(error) => error.with_context(NO_FILE).into(),
-            Err(error) => error,
-        });
+        return google::fetch(&machine, now).await.map_err(|error| error.with_context(NO_FILE));
     };
     let what = format!("the Google credentials in {}", file.display());
     let json = WipedJson::parse(&files::read("Google's credentials", &file)?);

@@ -6,9 +6,7 @@ use super::super::super::oidc::Oidc;
 use super::super::endpoint::LIMIT;
 use super::super::google::SCOPE;
 use super::{AccountToken, CredentialFile};
-use crate::config::{
-    AssertionAlgorithm, AssertionSigner, OidcConfig, Secret, TlsConfig, TokenSource,
-};
+use crate::config::{AssertionAlgorithm, AssertionSigner, OidcConfig, Secret, TlsConfig};
 use crate::error::{Error, ErrorKind, Result};
 use crate::ids::Timestamp;
 
@@ -21,11 +19,7 @@ pub(super) async fn token(
     now: Timestamp,
 ) -> Result<AccountToken> {
     let oidc = Oidc::new(grant(file, tls)?).map_err(in_google_s_words)?;
-    let found = oidc.token(now).await.map_err(|error| match error.downcast::<Error>() {
-        Ok(error) => in_google_s_words(*error),
-        // It has no others.
-        Err(error) => Error::new(ErrorKind::Authentication, error.to_string()),
-    })?;
+    let found = oidc.ask(now).await.map_err(in_google_s_words)?;
     let end = found.expires_at.ok_or_else(|| {
         let message = "the endpoint of tokens in token_uri gives no expires_in";
         Error::new(ErrorKind::Authentication, message)
@@ -51,7 +45,7 @@ fn grant(file: &CredentialFile<'_>, tls: &TlsConfig) -> Result<OidcConfig> {
     let (url, email) = (file.text("token_uri")?, file.text("client_email")?);
     // Who reads the JWT on its way can have a token for it.
     let endpoint = HttpEndpoint::parse("Google's endpoint of tokens", url);
-    if !endpoint.is_some_and(|endpoint| endpoint.is_https() || endpoint.is_local()) {
+    if !endpoint.is_some_and(|endpoint| endpoint.is_private()) {
         return Err(file.refuse(&"has a token_uri that is no URL: https://host/path is allowed"));
     }
     let key = Secret::from(file.text("private_key")?);

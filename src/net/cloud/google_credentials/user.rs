@@ -1,13 +1,12 @@
 //! A person who has logged in with `gcloud auth application-default login`, by a refresh token (RFC
 //! 6749, section 6).
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hyper::StatusCode;
 use serde_json::Value;
 use zeroize::Zeroizing;
 
 use super::super::super::http::{WipedJson, url_encoded};
+use super::super::super::oidc::claims;
 use super::super::endpoint::{AccessToken, CloudEndpoint, FORM, PASSING};
 use super::{AccountToken, CredentialFile};
 use crate::config::TlsConfig;
@@ -51,7 +50,5 @@ pub(super) async fn token(
 /// Whose token it is, by the id token beside it. Google's endpoint has given it to us by itself, so
 /// that nobody has to look at its signature (OpenID Connect Core, section 3.1.3.7).
 fn email(id_token: &str) -> Option<String> {
-    let claims = URL_SAFE_NO_PAD.decode(id_token.split('.').nth(1)?).ok()?;
-    let claims: Value = serde_json::from_slice(&claims).ok()?;
-    claims.get("email")?.as_str().map(str::to_owned)
+    claims(id_token)?.get("email")?.as_str().map(str::to_owned)
 }
